@@ -1,0 +1,85 @@
+"""A lineage question and its answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from catalog.domain.changes import Transformation
+from catalog.domain.timeline import NOW, Window
+from catalog.domain.words import Derivation, Direction, EntityKind, Granularity
+
+
+@dataclass(frozen=True, slots=True)
+class EntityRef:
+    """A thing as a person names it. For a RUN, `name` is the run id; its job may be given to tell reused ids apart."""
+
+    kind: EntityKind
+    namespace: str
+    name: str
+    column: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked. `window` is the closed range of moments the answer is the union over.
+
+    `hidden` asks for the number of neighbours each node has beyond the answer, which costs one more step.
+    """
+
+    of: tuple[EntityRef, ...]
+    direction: Direction = Direction.BOTH
+    granularity: Granularity = Granularity.DATASET
+    depth: int = 5
+    window: Window = NOW
+    include_indirect: bool = True
+    max_nodes: int = 1_000
+    max_edges: int = 100_000
+    hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LineageNode:
+    """A node of the answer. `depth` is signed: negative upstream, 0 a root. `id` is the entity's 63-bit id."""
+
+    id: int
+    kind: EntityKind
+    namespace: str
+    name: str
+    depth: int
+    column: str | None = None
+    hidden_upstream: int = 0
+    hidden_downstream: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LineageEdge:
+    """An edge of the answer, through `job_id` where a job made it. Times are microseconds since 1970 UTC.
+
+    `first_seen` is when the edge began to hold, `last_seen` the last run or declaration that confirmed it.
+    """
+
+    source: int
+    target: int
+    derivation: Derivation
+    job_id: int | None
+    first_seen: int
+    last_seen: int
+    last_run_id: int | None = None
+    transformations: tuple[Transformation, ...] = ()
+
+    @property
+    def masked(self) -> bool:
+        """Whether every way the value takes along this edge hides it."""
+        return bool(self.transformations) and all(t.masking for t in self.transformations)
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """The answer, and how complete it is (law 8)."""
+
+    nodes: tuple[LineageNode, ...]
+    edges: tuple[LineageEdge, ...]
+    truncated: bool
+    truncated_by: str | None
+    depth_reached: int

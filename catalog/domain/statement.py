@@ -1,0 +1,261 @@
+"""What a run, a job event or a dataset event states about lineage, and the edges that follow.
+
+A statement is content-addressed and merges by union, so the statements of a run's events can arrive in any
+order and be merged in any grouping (law 1). `resolve` turns a merged statement into edges by the precedence of
+law 5: explicit entries, else columns, else inputs x outputs (kept as inputs + outputs rows, never multiplied).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import NamedTuple
+
+import msgspec
+
+from catalog.domain.changes import Transformation
+from catalog.domain.ids import digest_key, field_id, key
+from catalog.domain.words import Conduct, Derivation, Node
+
+
+class End(NamedTuple):
+    """One end of a flow: a dataset (with a column, or '' for the whole of it) or a job."""
+
+    node: int
+    id: int
+    column: str = ""
+
+
+class Flow(NamedTuple):
+    """Data flows from source to target, transformed so."""
+
+    source: End
+    target: End
+    type: str = ""
+    subtype: str = ""
+    description: str = ""
+    masking: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """Everything one or more events of a run (or one declaring event) say about lineage.
+
+    `explicit` is whether any of them carried a lineage facet; `targets` are the targets that it named, also
+    those it gave no source (a known absence). `code` is where the job's code was.
+    """
+
+    inputs: frozenset[int] = frozenset()
+    outputs: frozenset[int] = frozenset()
+    columns: frozenset[Flow] = frozenset()
+    explicit: bool = False
+    entries: frozenset[Flow] = frozenset()
+    targets: frozenset[End] = frozenset()
+    code: frozenset[str] = frozenset()
+
+    def __or__(self, other: Statement) -> Statement:
+        """The union: commutative, associative, idempotent."""
+        return Statement(
+            self.inputs | other.inputs,
+            self.outputs | other.outputs,
+            self.columns | other.columns,
+            self.explicit or other.explicit,
+            self.entries | other.entries,
+            self.targets | other.targets,
+            self.code | other.code,
+        )
+
+    @property
+    def says_lineage(self) -> bool:
+        """Whether anything is said of lineage; a bare terminal event says nothing and so retires nothing."""
+        return bool(self.inputs or self.outputs or self.explicit)
+
+    def encode(self) -> bytes:
+        """Canonical bytes: equal statements encode equally."""
+        return _encoder.encode(
+            (
+                sorted(self.inputs),
+                sorted(self.outputs),
+                sorted(self.columns),
+                self.explicit,
+                sorted(self.entries),
+                sorted(self.targets),
+                sorted(self.code),
+            )
+        )
+
+    @staticmethod
+    def decode(data: bytes) -> Statement:
+        """The inverse of `encode`."""
+        inputs, outputs, columns, explicit, entries, targets, code = _decoder.decode(data)
+        return Statement(
+            frozenset(inputs),
+            frozenset(outputs),
+            frozenset(columns),
+            explicit,
+            frozenset(entries),
+            frozenset(targets),
+            frozenset(code),
+        )
+
+
+_Wire = tuple[list[int], list[int], list[Flow], bool, list[Flow], list[End], list[str]]
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Wire)
+
+
+def statement_key(encoded: bytes) -> int:
+    """The content address of an encoded statement."""
+    return digest_key(sha256(encoded).digest())
+
+
+class Edge(NamedTuple):
+    """An edge of the graph: what the `edge` table holds besides its owner and its interval.
+
+    THROUGH rows of one owner multiply only within one `group`. It is 0 unless several runs speak at once (a job
+    that never completed), where inputs of one run must not meet outputs of another.
+    """
+
+    source_node: int
+    source_id: int
+    target_node: int
+    target_id: int
+    conduct: int
+    derivation: int
+    group: int = 0
+
+
+class FieldEdge(NamedTuple):
+    """An edge with a column at one end at least. A '' column stands for the whole dataset, or a job."""
+
+    source_id: int
+    target_id: int
+    transformation_key: int
+    source_node: int
+    source_owner: int
+    source_column: str
+    target_node: int
+    target_owner: int
+    target_column: str
+    derivation: int
+    type: str
+    subtype: str
+    description: str
+    masking: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """All edges of one resolved statement."""
+
+    edges: frozenset[Edge] = frozenset()
+    fields: frozenset[FieldEdge] = frozenset()
+
+    def __or__(self, other: Edges) -> Edges:
+        return Edges(self.edges | other.edges, self.fields | other.fields)
+
+
+NO_EDGES = Edges()
+
+
+def resolve(statement: Statement, job: int | None, *, declared: bool) -> Edges:
+    """The edges a statement makes, through this job (None: a dataset's own declaration).
+
+    Declared statements keep their shape and carry DECLARED, so that they can stand beside what was observed.
+    """
+    if statement.explicit:
+        flows, strength = statement.entries, Derivation.EXPLICIT
+    else:
+        flows = frozenset(flow for flow in statement.columns if flow.target.id in statement.outputs)
+        strength = Derivation.COLUMN
+    edges = {_flow_edge(flow, strength) for flow in flows}
+    if job is not None:
+        edges |= _boundary(statement, flows, job, strength, {(e.source_id, e.target_id) for e in edges})
+    fields = {_field_edge(flow, strength) for flow in flows if flow.source.column or flow.target.column}
+    if declared:
+        edges = {edge._replace(derivation=Derivation.DECLARED) for edge in edges}
+        fields = {field._replace(derivation=Derivation.DECLARED) for field in fields}
+    return Edges(frozenset(edges), frozenset(fields))
+
+
+def grouped(edges: Edges, group: int) -> Edges:
+    """The same edges as one run's among several that speak at once: see `Edge`."""
+    return Edges(
+        frozenset(e._replace(group=group) if e.conduct == Conduct.THROUGH else e for e in edges.edges),
+        edges.fields,
+    )
+
+
+def _flow_edge(flow: Flow, derivation: Derivation) -> Edge:
+    source, target = flow.source, flow.target
+    conduct = Conduct.DIRECT if source.node == target.node else Conduct.END
+    return Edge(source.node, source.id, target.node, target.id, conduct, derivation)
+
+
+def _boundary(
+    statement: Statement,
+    flows: frozenset[Flow],
+    job: int,
+    strength: Derivation,
+    known: set[tuple[int, int]],
+) -> set[Edge]:
+    """The job's own edges: inputs into it, outputs out of it, and whatever finer flows between datasets touch.
+
+    An input or output that no explicit entry mentions ends in the job; without explicit entries, inputs flow
+    into every output whose columns do not say better.
+    """
+    between = [f for f in flows if f.source.node == f.target.node == Node.DATASET]
+    sources = {flow.source.id for flow in between}
+    targets = {flow.target.id for flow in between}
+    mentioned = {end.id for flow in statement.entries for end in (flow.source, flow.target)}
+    mentioned |= {end.id for end in statement.targets}
+
+    def standing(dataset: int, *, flowing: bool, better_said: bool) -> tuple[Conduct, Derivation]:
+        if statement.explicit:
+            told = flowing or dataset in mentioned
+            return (Conduct.BOUNDARY, strength) if told else (Conduct.END, Derivation.IMPLICIT)
+        conduct = Conduct.BOUNDARY if better_said else Conduct.THROUGH
+        return conduct, strength if flowing else Derivation.IMPLICIT
+
+    edges = set()
+    for dataset in statement.inputs | sources:
+        flowing = dataset in sources
+        conduct, derivation = standing(
+            dataset, flowing=flowing, better_said=dataset not in statement.inputs
+        )
+        edges.add(Edge(Node.DATASET, dataset, Node.JOB, job, conduct, derivation))
+    for dataset in statement.outputs | targets:
+        flowing = dataset in targets
+        conduct, derivation = standing(dataset, flowing=flowing, better_said=flowing)
+        edges.add(Edge(Node.JOB, job, Node.DATASET, dataset, conduct, derivation))
+    return {edge for edge in edges if (edge.source_id, edge.target_id) not in known}
+
+
+def _field_edge(flow: Flow, derivation: Derivation) -> FieldEdge:
+    source, target = flow.source, flow.target
+    return FieldEdge(
+        _column_key(source),
+        _column_key(target),
+        transformation_key(Transformation(flow.type, flow.subtype, flow.description, flow.masking)),
+        source.node,
+        source.id,
+        source.column,
+        target.node,
+        target.id,
+        target.column,
+        derivation,
+        flow.type,
+        flow.subtype,
+        flow.description,
+        flow.masking,
+    )
+
+
+def _column_key(end: End) -> int:
+    return field_id(end.id, end.column) if end.column else end.id
+
+
+def transformation_key(transformation: Transformation) -> int:
+    """The id of a transformation, so that edges with equal ones are the same edge."""
+    t = transformation
+    return key("transformation", t.type, t.subtype, t.description, "masked" if t.masking else "")
