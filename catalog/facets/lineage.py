@@ -1,0 +1,89 @@
+"""Explicit lineage: what a job made from what, or what a dataset is made from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from catalog.domain.changes import Change, Explicit, LineageEntry, Name, Source
+from catalog.domain.wire import HowMade, Shape, present, reader, transformations
+from catalog.domain.words import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAME: Final = "lineage"
+SUBJECTS: Final = frozenset({Scope.JOB, Scope.DATASET})
+
+
+class _Subject(Shape):
+    # Any type: kinds unknown today (MODEL, DASHBOARD) are announced, and keep the name they were sent with.
+    type: str
+    namespace: str | None = None
+    name: str | None = None
+    run_id: str | None = None
+
+
+class _Input(_Subject):
+    field: str | None = None
+    transformations: list[HowMade | None] | None = None
+
+
+class _Column(Shape):
+    inputs: list[_Input | None] | None = None
+
+
+class _Entry(_Subject):
+    inputs: list[_Input | None] | None = None
+    fields: dict[str, _Column | None] | None = None
+
+
+class _Facet(Shape):
+    entries: list[_Entry | None] | None = None
+    inputs: list[_Input | None] | None = None
+    fields: dict[str, _Column | None] | None = None
+
+
+_read: Final = reader(_Facet)
+
+
+def changes(payload: bytes) -> tuple[Change, ...]:
+    """The entries of a job's facet, or the one entry that a dataset's facet is.
+
+    Raises:
+        ValueError: this is no such facet, or something other than a job has no name.
+    """
+    facet = _read(payload)
+    if facet.entries is not None:
+        return (Explicit(tuple(map(_entry, present(facet.entries)))),)
+    if facet.inputs is None and facet.fields is None:
+        raise ValueError("a lineage facet with neither entries nor inputs nor fields")
+    own = LineageEntry("DATASET", None, _sources(facet.inputs), tuple(_columns(facet.fields)))
+    return (Explicit((own,)),)
+
+
+def _entry(sent: _Entry) -> LineageEntry:
+    columns = tuple(_columns(sent.fields))
+    return LineageEntry(sent.type, _name(sent), _sources(sent.inputs), columns, sent.run_id)
+
+
+def _columns(fields: dict[str, _Column | None] | None) -> Iterator[tuple[str, Source]]:
+    for column, sent in (fields or {}).items():
+        if sent is not None:
+            for source in _sources(sent.inputs):
+                yield column, source
+
+
+def _sources(sent: list[_Input | None] | None) -> tuple[Source, ...]:
+    return tuple(
+        Source(one.type, _name(one), one.field, one.run_id, transformations(one.transformations))
+        for one in present(sent)
+    )
+
+
+def _name(sent: _Subject) -> Name | None:
+    if sent.namespace is not None and sent.name is not None:
+        return Name(sent.namespace, sent.name)
+    # Only the event's own job may go without a name. Half a name is a mistake, never the own job.
+    if sent.type == "JOB" and sent.namespace is None and sent.name is None:
+        return None
+    raise ValueError(f"a {sent.type} in a lineage facet needs a namespace and a name")
