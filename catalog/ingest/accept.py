@@ -1,0 +1,244 @@
+"""The only way in: bytes become an entry of the log and changes of the graph, in one transaction.
+
+1. decode and project every body of the batch; no lock is held yet
+2. take the lock of the log's head: from here the order is total
+3. leave out what is in the log already (law 2)
+4. append the rest, with salted commitments and the tree (law 4)
+5. write the graph; an event that cannot be projected stays in the log, marked
+6. keep what is no event in the quarantine, with the reason
+7. commit, and only then answer (law 3)
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+from catalog.domain.errors import NotAnEvent, Unavailable
+from catalog.domain.event import Event, Tolerated
+from catalog.domain.ids import digest_key
+from catalog.domain.projection import Projection
+from catalog.evidence.commitment import SALT_BYTES, commit, entry_bytes
+from catalog.evidence.merkle import leaf_hash
+from catalog.ingest.decode import DecodeLimits, decode
+from catalog.ingest.project import project
+from catalog.store import bodies, graph_writer, log, quarantine
+from catalog.store.engine import Database, Write
+
+logger = logging.getLogger("catalog.ingest")
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """Bytes as they arrived, where, and from whom."""
+
+    raw: bytes
+    source: str
+    principal: str = "anonymous"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a sender gets back: the event is in the log at `seq`, durably."""
+
+    receipt: str
+    digest: str
+    seq: int
+    duplicate: bool
+    warnings: tuple[Tolerated, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The bytes are no event; they are in quarantine, with the reason."""
+
+    receipt: str
+    digest: str
+    reason: NotAnEvent
+
+
+Outcome = Receipt | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """An event that was decoded and projected, waiting for its place."""
+
+    received: Received
+    event: Event
+    projection: Projection | None
+    failure: str | None
+    packed: tuple[int, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class _NoEvent:
+    """Bytes that are none, and why."""
+
+    received: Received
+    reason: NotAnEvent
+    digest: bytes
+
+
+_Prepared = _Ready | _NoEvent
+
+
+def microseconds() -> int:
+    """Now, in microseconds since 1970 UTC."""
+    return time.time_ns() // 1_000
+
+
+def project_raw(raw: bytes) -> Projection:
+    """The projection of the bytes of an entry."""
+    return project(decode(raw))
+
+
+class Ingest:
+    """The door of one database."""
+
+    def __init__(
+        self, database: Database, limits: DecodeLimits | None = None, clock: Callable[[], int] = microseconds
+    ) -> None:
+        """`clock` gives the time of receipt; nothing in the graph depends on it."""
+        self.database = database
+        self.limits = limits or DecodeLimits()
+        self.clock = clock
+        self._origin: str | None = None
+
+    def accept(self, batch: Sequence[Received]) -> list[Outcome]:
+        """Take a batch in one transaction and answer in its order. Raises Unavailable: then nothing was taken."""
+        prepared = [self._prepare(received) for received in batch]
+        try:
+            return self._commit(prepared)
+        except (Unavailable, MemoryError):
+            raise
+        except Exception:
+            # One event that the graph cannot hold must not take its neighbours with it: alone, it is kept
+            # in the log and marked. Savepoints would do too, but not on every engine we want to run on.
+            return [self._commit_alone(one) for one in prepared]
+
+    def quarantine_oversized(self, head: bytes, size: int, digest: bytes, source: str, principal: str) -> str:
+        """Keep the beginning of a body that is over the limit. The answer is the receipt."""
+        reason = NotAnEvent(f"The body has {size} bytes, more than is accepted.", code="limit")
+        refusal = self._refusal(_NoEvent(Received(head, source, principal), reason, digest))
+        with self.database.write() as connection:
+            quarantine.add(connection, [replace(refusal, size=size, truncated=True)])
+        return receipt(digest)
+
+    def _prepare(self, received: Received) -> _Prepared:
+        try:
+            event = decode(received.raw, self.limits)
+        except NotAnEvent as refused:
+            return _NoEvent(received, refused, sha256(received.raw).digest())
+        projection, failure = None, None
+        try:
+            projection = project(event)
+        except Exception as error:  # noqa: BLE001 - whatever a facet does to us, the event is kept
+            failure = _reason(error)
+        return _Ready(received, event, projection, failure, bodies.pack(received.raw))
+
+    def _commit_alone(self, one: _Prepared) -> Outcome:
+        try:
+            return self._commit([one])[0]
+        except (Unavailable, MemoryError):
+            raise
+        except Exception as error:
+            if isinstance(one, _NoEvent):
+                raise
+            logger.exception("an event could not be projected; it is kept in the log and marked")
+            return self._commit([replace(one, projection=None, failure=_reason(error))])[0]
+
+    def _commit(self, batch: Sequence[_Prepared]) -> list[Outcome]:
+        now = self.clock()
+        ready = {one.event.digest: one for one in reversed(batch) if isinstance(one, _Ready)}
+        refused = [self._refusal(one) for one in batch if isinstance(one, _NoEvent)]
+        if ready and self._origin is None:
+            self._origin = self._find_origin()
+        leaves = {digest: self._entry(one, now) for digest, one in ready.items()}
+        with self.database.write() as connection:
+            places = self._append(connection, ready, leaves) if ready else {}
+            quarantine.add(connection, refused)
+        answered: set[bytes] = set()
+        return [self._outcome(one, places, answered) for one in batch]
+
+    def _append(
+        self, connection: Write, ready: dict[bytes, _Ready], leaves: dict[bytes, log.NewEntry]
+    ) -> dict[bytes, tuple[int, bool]]:
+        """Steps 2 to 5. The answer: where each digest is, and whether it was there before."""
+        head = log.lock(connection)
+        before = log.known(connection, list(ready))
+        fresh = [digest for digest in reversed(ready) if digest not in before]
+        places = {digest: (seq, True) for digest, seq in before.items()}
+        if fresh:
+            first = log.extend(connection, head, [leaves[digest] for digest in fresh])
+            places |= {digest: (first + i, False) for i, digest in enumerate(fresh)}
+            projections = [p for digest in fresh if (p := ready[digest].projection) is not None]
+            graph_writer.write(connection, projections, first, project_raw)
+        return places
+
+    def _find_origin(self) -> str:
+        with self.database.write() as connection:
+            log.create(connection)
+            return log.origin(connection)
+
+    def _entry(self, one: _Ready, now: int) -> log.NewEntry:
+        event, received = one.event, one.received
+        salt = secrets.token_bytes(SALT_BYTES)
+        commitment = commit(received.raw, salt)
+        projection = one.projection
+        leaf = leaf_hash(
+            entry_bytes(
+                log=self._origin or "",
+                type="event",
+                subject=f"urn:openlineage:{event.kind.name.lower()}",
+                recorded_at=now,
+                actor=received.principal,
+                payload_alg="raw",
+                payload_commit=commitment,
+            )
+        )
+        return log.NewEntry(
+            kind=int(event.kind),
+            event_time=event.event_time,
+            received_at=now,
+            digest=event.digest,
+            payload_commit=commitment,
+            leaf_hash=leaf,
+            salt=salt,
+            packed=one.packed,
+            activity_id=projection.activity_id if projection else digest_key(event.digest),
+            subject_id=projection.subject_id if projection else 0,
+            event_type=int(event.state),
+            principal=received.principal,
+            source=received.source,
+            failure=one.failure,
+        )
+
+    def _outcome(self, one: _Prepared, places: dict[bytes, tuple[int, bool]], answered: set[bytes]) -> Outcome:
+        if isinstance(one, _NoEvent):
+            return Refused(receipt(one.digest), one.digest.hex(), one.reason)
+        digest = one.event.digest
+        seq, duplicate = places[digest]
+        again = digest in answered
+        answered.add(digest)
+        return Receipt(receipt(digest), digest.hex(), seq, duplicate or again, one.event.warnings)
+
+    def _refusal(self, one: _NoEvent) -> quarantine.Refusal:
+        received, reason = one.received, one.reason
+        return quarantine.Refusal(
+            self.clock(), received.source, received.principal, reason.code, reason.detail, reason.pointer, one.digest,
+            len(received.raw), received.raw,
+        )  # fmt: skip
+
+
+def receipt(digest: bytes) -> str:
+    """The receipt for these bytes: the same bytes always get the same one."""
+    return f"r-{digest[:16].hex()}"
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:2_000]

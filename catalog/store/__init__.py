@@ -1,0 +1,1 @@
+"""Every SQL statement of the catalog, for SQLite and PostgreSQL alike."""

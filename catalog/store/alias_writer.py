@@ -1,0 +1,89 @@
+"""Symlinks: which names are one dataset, and under which of them it is shown.
+
+What was said is kept as it was said; the groups are the connected components. The shown name is the first, in the
+order of lists, of those that said of themselves that they have another: never the first to arrive.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import or_, select, update
+
+from catalog.domain.projection import Symlink
+from catalog.store.dialect import any_of, upsert
+from catalog.store.engine import Write
+from catalog.store.rows import by_ids, storable
+from catalog.store.tables import dataset, dataset_alias
+
+
+def write(connection: Write, symlinks: Sequence[Symlink]) -> None:
+    """Note the symlinks and bring `canonical_id` of every name they touch up to date."""
+    said = {(link.dataset_id, link.alias_id): "" for link in symlinks}
+    for link in symlinks:
+        pair = (link.dataset_id, link.alias_id)
+        said[pair] = max(said[pair], storable(link.type))
+    if not said:
+        return
+    known = {
+        (row.dataset_id, row.alias_id): row.type
+        for row in by_ids(connection, dataset_alias, dataset_alias.c.dataset_id, {d for d, _ in said})
+    }
+    changed = {pair: type for pair, type in said.items() if pair not in known or known[pair] < type}
+    upsert(
+        connection,
+        dataset_alias,
+        [{"dataset_id": d, "alias_id": a, "type": type} for (d, a), type in changed.items()],
+    )
+    fresh = [pair for pair in said if pair not in known]
+    if fresh:
+        _regroup(connection, {id for pair in fresh for id in pair})
+
+
+def _regroup(connection: Write, touched: set[int]) -> None:
+    """Recompute the components that the touched names are in."""
+    groups = {row.canonical_id for row in by_ids(connection, dataset, dataset.c.id, touched)}
+    members = by_ids(connection, dataset, dataset.c.canonical_id, groups)
+    ids = [row.id for row in members]
+    links = connection.execute(
+        select(dataset_alias.c.dataset_id, dataset_alias.c.alias_id).where(
+            or_(
+                any_of(connection, dataset_alias.c.dataset_id, ids), any_of(connection, dataset_alias.c.alias_id, ids)
+            )
+        )
+    ).all()
+    speakers = {link.dataset_id for link in links}
+    order = {row.id: (row.id not in speakers, row.sort_key, row.id) for row in members}
+    shown = {
+        id: min(component, key=order.__getitem__)
+        for component in components(ids, [(link.dataset_id, link.alias_id) for link in links])
+        for id in component
+    }
+    moved: dict[int, list[int]] = defaultdict(list)
+    for row in members:
+        if row.canonical_id != shown[row.id]:
+            moved[shown[row.id]].append(row.id)
+    for canonical, names in sorted(moved.items()):
+        connection.execute(
+            update(dataset).where(any_of(connection, dataset.c.id, names)).values(canonical_id=canonical)
+        )
+
+
+def components(ids: Iterable[int], links: Iterable[tuple[int, int]]) -> list[set[int]]:
+    """The connected components of an undirected graph."""
+    neighbours: dict[int, set[int]] = {id: set() for id in ids}
+    for one, other in links:
+        neighbours[one].add(other)
+        neighbours[other].add(one)
+    result: list[set[int]] = []
+    unseen = set(neighbours)
+    while unseen:
+        component: set[int] = set()
+        frontier = {unseen.pop()}
+        while frontier:
+            component |= frontier
+            frontier = {n for id in frontier for n in neighbours[id]} - component
+        unseen -= component
+        result.append(component)
+    return result

@@ -1,0 +1,287 @@
+"""The history of facets of jobs and datasets: a row where one changed, none where it was repeated.
+
+A row holds from its event's stamp until the next row's. Because repeats are not stored, a late event that differs
+cuts into a stretch whose later repeats only the log remembers: the first of them is looked up there, so that the
+history is the same whatever the order of arrival (law 1). In order, nothing is looked up.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Row, and_, or_, select, tuple_
+
+from catalog.domain.changes import DatasetTyped, Described, JobTyped, Owned, Tagged
+from catalog.domain.ids import digest_key, key
+from catalog.domain.projection import FacetKey, FacetSeen, Projection, Stamp
+from catalog.domain.timeline import FOREVER
+from catalog.domain.words import Scope
+from catalog.store import bodies
+from catalog.store.dialect import any_of, delete_keys, insert, upsert
+from catalog.store.engine import Write
+from catalog.store.rows import by_ids, storable
+from catalog.store.tables import dataset, facet, job, log_entry, ownership, run_dataset, tag
+
+STREAMING = "STREAMING"
+"""The `processingType` of jobs that are not expected to end."""
+
+DELETED = 0
+"""The content key of a deleted facet."""
+
+_CURRENT = {
+    (Scope.JOB, "tags"), (Scope.DATASET, "tags"), (Scope.JOB, "ownership"), (Scope.DATASET, "ownership"),
+    (Scope.JOB, "documentation"), (Scope.DATASET, "documentation"), (Scope.JOB, "jobType"),
+    (Scope.DATASET, "datasetType"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    stamp: Stamp
+    content: int
+    understood: bool
+    payload: bytes | None
+
+
+def write(
+    connection: Write, seen: Sequence[FacetSeen], first_seq: int, reproject: Callable[[bytes], Projection]
+) -> set[int]:
+    """Bring the history up to date; the answer is the jobs that became, or ceased to be, streaming."""
+    by_key: dict[FacetKey, dict[Stamp, FacetSeen]] = defaultdict(dict)
+    for one in seen:
+        at_stamp = by_key[one.key]
+        other = at_stamp.get(one.stamp)
+        # The same event may give a facet twice, as input and as output: the larger content counts.
+        if other is None or _content(other) < _content(one):
+            at_stamp[one.stamp] = one
+    if not by_key:
+        return set()
+    current = {
+        FacetKey(row.subject_id, Scope(row.scope), row.name): row
+        for row in by_ids(
+            connection, facet, facet.c.subject_id, {k.subject_id for k in by_key}, facet.c.valid_to == FOREVER
+        )
+    }
+    history = _History(connection, first_seq, reproject)
+    latest: dict[FacetKey, FacetSeen] = {}
+    for facet_key, stamps in sorted(by_key.items(), key=lambda item: item[0]):
+        row = current.get(FacetKey(facet_key.subject_id, facet_key.scope, storable(facet_key.name)))
+        news = [stamps[stamp] for stamp in sorted(stamps)]
+        if row is not None and all(
+            one.stamp >= Stamp(row.valid_from, row.tie) and _content(one) == row.content_key for one in news
+        ):
+            continue
+        last = history.take(facet_key, row, news)
+        if last is not None:
+            latest[facet_key] = last
+    history.flush()
+    return _follow(connection, latest)
+
+
+def _content(seen: FacetSeen) -> int:
+    return DELETED if seen.payload is None else digest_key(sha256(seen.payload).digest()) or 1
+
+
+class _History:
+    """Rewrites of facet histories, collected for one write."""
+
+    def __init__(self, connection: Write, first_seq: int, reproject: Callable[[bytes], Projection]) -> None:
+        self.connection = connection
+        self.first_seq = first_seq
+        self.reproject = reproject
+        self.gone: list[tuple[int, int, int, int, int]] = []
+        self.new: list[dict[str, Any]] = []
+
+    def take(self, facet_key: FacetKey, current: Row[Any] | None, news: Sequence[FacetSeen]) -> FacetSeen | None:
+        """Put the news into the history; the answer is what holds now, if that changed."""
+        name_key = key("facet", facet_key.name)
+        before = self.stretch(facet_key, name_key, current, news[0].stamp)
+        rows = list(before)
+        for one in news:
+            self.put(facet_key, rows, one)
+        self.replace(facet_key, name_key, before, rows)
+        # Late news leave what holds now as it is; news that are the last row are what holds now.
+        return next((one for one in news if one.stamp == rows[-1].stamp), None)
+
+    def stretch(
+        self, facet_key: FacetKey, name_key: int, current: Row[Any] | None, first: Stamp
+    ) -> list[_Row]:
+        """The rows a change at `first` or later can touch: the one that holds then, and all after it."""
+        if current is None:
+            return []
+        found = [current]
+        if first < Stamp(current.valid_from, current.tie):
+            found = self.connection.execute(
+                select(facet).where(
+                    facet.c.subject_id == facet_key.subject_id,
+                    facet.c.scope == int(facet_key.scope),
+                    facet.c.name_key == name_key,
+                    facet.c.valid_to >= first.at,
+                )
+            ).all()  # type: ignore[assignment] # Sequence of the same rows
+        rows = [_Row(Stamp(r.valid_from, r.tie), r.content_key, bool(r.understood), r.payload) for r in found]
+        return sorted(rows, key=lambda row: row.stamp)
+
+    def put(self, facet_key: FacetKey, rows: list[_Row], one: FacetSeen) -> None:
+        """One observation into the rows of its facet."""
+        new = _Row(one.stamp, _content(one), one.changes is not None, one.payload)
+        place = bisect_right([row.stamp for row in rows], one.stamp)
+        holding = rows[place - 1] if place else None
+        following = rows[place] if place < len(rows) else None
+        if holding is not None and (holding.content == new.content or holding.stamp == new.stamp):
+            return
+        resumed = None
+        if holding is not None:
+            resumed = self.first_repeat(facet_key, one.stamp, following.stamp if following else None)
+        rows.insert(place, new)
+        if resumed is not None and holding is not None:
+            rows.insert(place + 1, _Row(resumed, holding.content, holding.understood, holding.payload))
+        elif following is not None and following.content == new.content:
+            del rows[place + 1]
+
+    def first_repeat(self, facet_key: FacetKey, after: Stamp, before: Stamp | None) -> Stamp | None:
+        """The first event of the log between two stamps that carried this facet."""
+        subject = facet_key.subject_id
+        if facet_key.scope is Scope.JOB:
+            whose = log_entry.c.subject_id == subject
+        else:
+            activities = select(run_dataset.c.activity_id).where(
+                run_dataset.c.dataset_id == subject, run_dataset.c.last_at >= after.at
+            )
+            whose = log_entry.c.activity_id.in_(activities)
+        stamp = tuple_(log_entry.c.event_time, log_entry.c.digest_key)
+        between = and_(
+            whose,
+            log_entry.c.seq < self.first_seq,
+            # The plain comparison is what the index serves; the pair decides among equals.
+            log_entry.c.event_time >= after.at,
+            or_(log_entry.c.event_time > after.at, log_entry.c.digest_key > after.tie),
+        )
+        if before is not None:
+            between = and_(between, log_entry.c.event_time <= before.at, stamp < tuple_(before.at, before.tie))
+        found = select(log_entry.c.seq).where(between).order_by(log_entry.c.event_time, log_entry.c.digest_key)
+        for (seq,) in self.connection.execute(found).all():
+            raw = bodies.read(self.connection, seq)
+            if raw is None:
+                continue
+            projection = self.reproject(raw)
+            if any(seen.key == facet_key for seen in projection.facets):
+                return projection.stamp
+        return None
+
+    def replace(self, facet_key: FacetKey, name_key: int, before: list[_Row], after: list[_Row]) -> None:
+        """Note the difference between two lists of rows, each holding until the next."""
+        old, new = _intervals(before), _intervals(after)
+        own = (facet_key.subject_id, int(facet_key.scope), name_key)
+        self.gone += [(*own, row.stamp.at, row.stamp.tie) for row in old if row not in new]
+        self.new += [
+            {
+                "subject_id": own[0], "scope": own[1], "name_key": own[2], "valid_from": row.stamp.at,
+                "tie": row.stamp.tie, "valid_to": until, "name": storable(facet_key.name),
+                "content_key": row.content, "understood": int(row.understood), "payload": row.payload,
+            }
+            for row, until in new.items()
+            if old.get(row) != until
+        ]  # fmt: skip
+
+    def flush(self) -> None:
+        """Write what was noted."""
+        delete_keys(self.connection, facet, self.gone)
+        upsert(self.connection, facet, self.new)
+
+
+def _intervals(rows: list[_Row]) -> dict[_Row, int]:
+    ends = [*(row.stamp.at for row in rows[1:]), FOREVER]
+    return dict(zip(rows, ends, strict=False))
+
+
+def _follow(connection: Write, latest: dict[FacetKey, FacetSeen]) -> set[int]:
+    """Bring the columns and rows that follow from current facets up to date."""
+    retyped: set[int] = set()
+    tags: dict[int, FacetSeen] = {}
+    owners: dict[int, FacetSeen] = {}
+    values: dict[Scope, dict[int, dict[str, Any]]] = {Scope.JOB: {}, Scope.DATASET: {}}
+    for facet_key, seen in latest.items():
+        if (facet_key.scope, facet_key.name) not in _CURRENT:
+            continue
+        subject = facet_key.subject_id
+        changes = seen.changes or ()
+        match facet_key.name:
+            case "tags":
+                tags[subject] = seen
+            case "ownership":
+                owners[subject] = seen
+            case "documentation":
+                said = next((c for c in changes if isinstance(c, Described)), None)
+                _note(values, facet_key, description=said.text if said else None)
+            case "jobType":
+                job_type = next((c for c in changes if isinstance(c, JobTyped)), JobTyped(None, None, None))
+                _note(
+                    values,
+                    facet_key,
+                    processing_type=job_type.processing_type,
+                    integration=job_type.integration,
+                    type=job_type.job_type,
+                )
+            case _:
+                typed = next((c for c in changes if isinstance(c, DatasetTyped)), None)
+                _note(
+                    values, facet_key, type=typed.type if typed else None, sub_type=typed.sub_type if typed else None
+                )
+    for table, scope in ((job, Scope.JOB), (dataset, Scope.DATASET)):
+        changed = values[scope]
+        rows = by_ids(connection, table, table.c.id, changed)
+        for row in rows:
+            before = getattr(row, "processing_type", None)
+            if (before == STREAMING) != (changed[row.id].get("processing_type", before) == STREAMING):
+                retyped.add(row.id)
+        upsert(connection, table, [{**row._mapping, **changed[row.id]} for row in rows])  # noqa: SLF001 - public name
+    _replace_tags(connection, tags)
+    _replace_owners(connection, owners)
+    return retyped
+
+
+def _note(values: dict[Scope, dict[int, dict[str, Any]]], facet_key: FacetKey, **said: str | None) -> None:
+    clean = {name: None if text is None else storable(text) for name, text in said.items()}
+    values[facet_key.scope].setdefault(facet_key.subject_id, {}).update(clean)
+
+
+def _replace_tags(connection: Write, seen: dict[int, FacetSeen]) -> None:
+    if not seen:
+        return
+    connection.execute(tag.delete().where(any_of(connection, tag.c.subject_id, seen)))
+    rows = []
+    for subject, one in seen.items():
+        said = [t for change in one.changes or () if isinstance(change, Tagged) for t in change.tags]
+        for position, t in enumerate(said):
+            rows.append(
+                {
+                    "subject_id": subject, "position": position, "tag_key": key("tag", t.key),
+                    "key": storable(t.key), "value": storable(t.value),
+                    "source": None if t.source is None else storable(t.source),
+                    "field": None if t.field is None else storable(t.field),
+                }
+            )  # fmt: skip
+    insert(connection, tag, rows)
+
+
+def _replace_owners(connection: Write, seen: dict[int, FacetSeen]) -> None:
+    if not seen:
+        return
+    connection.execute(ownership.delete().where(any_of(connection, ownership.c.subject_id, seen)))
+    rows = []
+    for subject, one in seen.items():
+        said = [o for change in one.changes or () if isinstance(change, Owned) for o in change.owners]
+        for position, o in enumerate(said):
+            rows.append(
+                {
+                    "subject_id": subject, "position": position, "owner_key": key("owner", o.name),
+                    "name": storable(o.name), "type": None if o.type is None else storable(o.type),
+                }
+            )  # fmt: skip
+    insert(connection, ownership, rows)

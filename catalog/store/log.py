@@ -1,0 +1,147 @@
+"""The log: appending under its lock, and reading it back. Entries are never changed; bodies may be erased."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import Any
+
+from sqlalchemy import select, update
+
+from catalog.domain.ids import digest_key
+from catalog.evidence.merkle import Frontier, NodeKey, append
+from catalog.store import bodies
+from catalog.store.dialect import any_of, insert, insert_new
+from catalog.store.engine import Read, Write
+from catalog.store.rows import by_ids
+from catalog.store.tables import log_body, log_entry, log_head, log_node
+
+HEAD = 1
+"""The one log of this catalog; several would be several rows, each with its own lock."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """An entry before it has its place. `leaf_hash` commits to the salted body; times are in microseconds."""
+
+    kind: int
+    event_time: int
+    received_at: int
+    digest: bytes
+    payload_commit: bytes
+    leaf_hash: bytes
+    salt: bytes
+    packed: tuple[int, bytes]
+    activity_id: int
+    subject_id: int
+    event_type: int
+    principal: str
+    source: str
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The right end of the log, locked until the transaction ends."""
+
+    origin: str
+    frontier: Frontier
+
+
+def create(connection: Write) -> None:
+    """Begin the log, if nobody has."""
+    insert_new(
+        connection,
+        log_head,
+        [{"id": HEAD, "origin": f"lineage-catalog/{token_hex(8)}", "size": 0, "peaks": b""}],
+    )
+
+
+def origin(connection: Read) -> str:
+    """The name of this log, which every leaf and checkpoint carries."""
+    found: str = connection.execute(select(log_head.c.origin).where(log_head.c.id == HEAD)).scalar_one()
+    return found
+
+
+def size(connection: Read) -> int:
+    """How many entries there are."""
+    found: int = connection.execute(select(log_head.c.size).where(log_head.c.id == HEAD)).scalar_one()
+    return found
+
+
+def lock(connection: Write) -> Head:
+    """Take the log's lock: from here to the commit nobody else appends, so order is total and without gaps."""
+    row = connection.execute(select(log_head).where(log_head.c.id == HEAD).with_for_update()).one()
+    return Head(row.origin, Frontier.from_bytes(row.size, row.peaks))
+
+
+def known(connection: Read, digests: Collection[bytes]) -> dict[bytes, int]:
+    """Which of these digests are in the log already, and where."""
+    rows = connection.execute(
+        select(log_entry.c.seq, log_entry.c.digest).where(
+            any_of(connection, log_entry.c.digest_key, [digest_key(digest) for digest in digests])
+        )
+    )
+    wanted = set(digests)
+    return {bytes(digest): seq for seq, digest in rows if bytes(digest) in wanted}
+
+
+def extend(connection: Write, head: Head, entries: Sequence[NewEntry]) -> int:
+    """Append entries behind the head and extend the tree; the answer is the place of the first."""
+    first = head.frontier.size
+    frontier, nodes = append(head.frontier, [entry.leaf_hash for entry in entries])
+    insert(connection, log_entry, [_entry_row(seq, entry) for seq, entry in enumerate(entries, first)])
+    insert(
+        connection,
+        log_body,
+        [
+            {"seq": seq, "dictionary": entry.packed[0], "salt": entry.salt, "body": entry.packed[1]}
+            for seq, entry in enumerate(entries, first)
+        ],
+    )
+    insert(connection, log_node, [{"level": n.level, "position": n.index, "hash": n.hash} for n in nodes])
+    connection.execute(
+        update(log_head).where(log_head.c.id == HEAD).values(size=frontier.size, peaks=frontier.to_bytes())
+    )
+    return first
+
+
+def fail(connection: Write, seq: int, reason: str | None) -> None:
+    """Mark an entry as not projected (or, with None, as projected after all)."""
+    connection.execute(update(log_entry).where(log_entry.c.seq == seq).values(failure=reason))
+
+
+def _entry_row(seq: int, entry: NewEntry) -> Mapping[str, Any]:
+    return {
+        "seq": seq, "kind": entry.kind, "event_time": entry.event_time, "received_at": entry.received_at,
+        "digest_key": digest_key(entry.digest), "digest": entry.digest, "payload_commit": entry.payload_commit,
+        "leaf_hash": entry.leaf_hash, "activity_id": entry.activity_id, "subject_id": entry.subject_id,
+        "principal": entry.principal, "source": entry.source, "event_type": entry.event_type,
+        "failure": entry.failure,
+    }  # fmt: skip
+
+
+def nodes(connection: Read, keys: Sequence[NodeKey]) -> dict[NodeKey, bytes]:
+    """Hashes of the tree for proofs: leaves from the entries, the rest from the stored subtrees."""
+    leaves = [position for level, position in keys if level == 0]
+    found: dict[NodeKey, bytes] = {
+        (0, row.seq): bytes(row.leaf_hash) for row in by_ids(connection, log_entry, log_entry.c.seq, leaves)
+    }
+    for level in {level for level, _ in keys if level}:
+        wanted = [position for at, position in keys if at == level]
+        for row in by_ids(connection, log_node, log_node.c.position, wanted, log_node.c.level == level):
+            found[level, row.position] = bytes(row.hash)
+    return found
+
+
+def replay(connection: Read, first: int, count: int) -> Iterator[tuple[int, bytes, str | None]]:
+    """Entries from `first` on, at most `count`: place, bytes as received, and why it was not projected."""
+    rows = connection.execute(
+        select(log_entry.c.seq, log_entry.c.failure, log_body.c.dictionary, log_body.c.body)
+        .join(log_body, log_body.c.seq == log_entry.c.seq)
+        .where(log_entry.c.seq >= first, log_entry.c.seq < first + count)
+        .order_by(log_entry.c.seq)
+    )
+    for seq, failure, dictionary, body in rows:
+        yield seq, bodies.unpack(dictionary, body), failure

@@ -1,0 +1,92 @@
+"""Rows to domain records and back, and the few conversions every writer needs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Table, select
+
+from catalog.domain.projection import DatasetUse, RunFacts, Stamp
+from catalog.domain.words import Lifecycle, Role, RunState
+from catalog.store.dialect import any_of
+from catalog.store.engine import Read
+
+_BATCH = 10_000
+
+
+def storable(text: str) -> str:
+    """Text as both engines hold it: PostgreSQL has no NUL, so its visible symbol stands for it.
+
+    Ids come from the name as sent, so two names that differ in this alone stay two.
+    """
+    return text.replace("\0", "\u2400") if "\0" in text else text
+
+
+def sort_key(*names: str) -> str:
+    """What a list is ordered by: the beginning of the names, as an index entry has a size limit and a name has none."""
+    return "\x1f".join(storable(name)[:200] for name in names)
+
+
+def by_ids(
+    connection: Read, table: Table, column: ColumnElement[int], ids: Collection[int], *where: ColumnElement[bool]
+) -> list[Row[Any]]:
+    """All rows whose `column` is one of `ids`; one statement for any ordinary number of them."""
+    rows: list[Row[Any]] = []
+    wanted = sorted(set(ids))
+    for start in range(0, len(wanted), _BATCH):
+        some = wanted[start : start + _BATCH]
+        rows.extend(connection.execute(select(table).where(any_of(connection, column, some), *where)))
+    return rows
+
+
+def run_facts(row: Row[Any]) -> RunFacts:
+    """A row of `run` as a record."""
+    return RunFacts(
+        row.id, row.job_id, row.run_id, RunState(row.state), row.first_at, row.last_at, row.started_at,
+        row.completed_at, row.failed_at, row.aborted_at, row.nominal_start, row.nominal_end,
+        Stamp(row.nominal_at, row.nominal_tie), row.parent_id, row.root_id, Stamp(row.parent_at, row.parent_tie),
+        row.version_id,
+    )  # fmt: skip
+
+
+def run_row(facts: RunFacts, run_key: int) -> Mapping[str, Any]:
+    """A record as a row of `run`."""
+    return {
+        "id": facts.id, "job_id": facts.job_id, "run_id": storable(facts.run_id), "run_key": run_key,
+        "state": int(facts.state), "first_at": facts.first_at, "last_at": facts.last_at,
+        "started_at": facts.started_at, "completed_at": facts.completed_at, "failed_at": facts.failed_at,
+        "aborted_at": facts.aborted_at, "nominal_start": facts.nominal_start, "nominal_end": facts.nominal_end,
+        "nominal_at": facts.nominal_stamp.at, "nominal_tie": facts.nominal_stamp.tie, "parent_id": facts.parent_id,
+        "root_id": facts.root_id, "parent_at": facts.parent_stamp.at, "parent_tie": facts.parent_stamp.tie,
+        "version_id": facts.version_id,
+    }  # fmt: skip
+
+
+def use_record(row: Row[Any]) -> DatasetUse:
+    """A row of `run_dataset` as a record."""
+    return DatasetUse(
+        row.activity_id, row.dataset_id, Role(row.role), row.first_at, row.last_at, row.row_count, row.byte_count,
+        row.file_count, Stamp(row.measured_at, row.measured_tie), row.label, Stamp(row.label_at, row.label_tie),
+        Lifecycle(row.lifecycle),
+    )  # fmt: skip
+
+
+def use_row(use: DatasetUse) -> Mapping[str, Any]:
+    """A record as a row of `run_dataset`."""
+    return {
+        "activity_id": use.activity_id, "dataset_id": use.dataset_id, "role": int(use.role),
+        "first_at": use.first_at, "last_at": use.last_at, "row_count": use.rows, "byte_count": use.size,
+        "file_count": use.files, "measured_at": use.measured_stamp.at, "measured_tie": use.measured_stamp.tie,
+        "label": None if use.label is None else storable(use.label), "label_at": use.label_stamp.at,
+        "label_tie": use.label_stamp.tie, "lifecycle": int(use.lifecycle),
+    }  # fmt: skip
+
+
+def merged(records: Iterable[Any], key: str) -> dict[Any, Any]:
+    """Records with the same key joined with `|`."""
+    result: dict[Any, Any] = {}
+    for record in records:
+        id = getattr(record, key)
+        result[id] = result[id] | record if id in result else record
+    return result

@@ -1,0 +1,131 @@
+"""Which run's output was read by which run.
+
+A run reads a dataset when it begins. What it reads is the version its event names, else what was written last
+before that: by a completed run at its end, by a streaming one since it first reported the output.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from typing import NamedTuple
+
+from sqlalchemy import select
+
+from catalog.domain.timeline import Window
+from catalog.domain.words import Lifecycle, Role
+from catalog.store.dialect import any_of
+from catalog.store.engine import Read
+from catalog.store.facet_writer import STREAMING
+from catalog.store.names import Names
+from catalog.store.rows import by_ids
+from catalog.store.tables import job, run, run_dataset
+
+
+class _Written(NamedTuple):
+    at: int
+    run: int
+    label: str | None
+
+
+class _Read(NamedTuple):
+    at: int
+    run: int
+    label: str | None
+
+
+class RunHops:
+    """Steps between runs, as known at the last moment of the window."""
+
+    def __init__(self, connection: Read, window: Window, names: Names) -> None:
+        """Nothing is read yet."""
+        self.connection = connection
+        self.until = window.last
+        self.names = names
+
+    def step(
+        self, datasets: Collection[int], jobs: Collection[int], runs: Collection[int], *, upstream: bool
+    ) -> Iterator[tuple[int, int, int]]:
+        """(source, target, moment of reading) of every hop from these runs; datasets and jobs are entry points.
+
+        A job stands for its latest run, a dataset for the run that wrote it last and those that read that.
+        """
+        latest = self._latest_runs(jobs)
+        for job_id, (run_id, at) in latest.items():
+            yield (run_id, job_id, at) if upstream else (job_id, run_id, at)
+        touched = self._touched([*runs], upstream=upstream) | set(datasets)
+        wanted = set(runs)
+        for dataset, (writes, reads) in self._history(touched).items():
+            if dataset in datasets and writes:
+                newest = writes[-1]
+                if upstream:
+                    yield newest.run, dataset, newest.at
+                else:
+                    yield from ((dataset, r.run, r.at) for w, r in _fed(writes, reads) if w.run == newest.run)
+            for written, reading in _fed(writes, reads):
+                if (reading.run if upstream else written.run) in wanted and written.run != reading.run:
+                    yield written.run, reading.run, reading.at
+
+    def _latest_runs(self, jobs: Collection[int]) -> dict[int, tuple[int, int]]:
+        latest: dict[int, tuple[int, int]] = {}
+        if jobs:
+            rows = self.connection.execute(
+                select(run.c.job_id, run.c.id, run.c.first_at)
+                .where(any_of(self.connection, run.c.job_id, jobs), run.c.first_at <= self.until)
+                .order_by(run.c.first_at, run.c.id)
+            )
+            latest = {row.job_id: (row.id, row.first_at) for row in rows}
+        return latest
+
+    def _touched(self, runs: Collection[int], *, upstream: bool) -> set[int]:
+        """The datasets these runs read (upstream) or wrote."""
+        role = Role.INPUT if upstream else Role.OUTPUT
+        uses = by_ids(
+            self.connection, run_dataset, run_dataset.c.activity_id, runs, run_dataset.c.role == int(role)
+        )
+        self.names.learn([use.dataset_id for use in uses])
+        return {self.names.canonical[use.dataset_id] for use in uses}
+
+    def _history(self, datasets: Collection[int]) -> dict[int, tuple[list[_Written], list[_Read]]]:
+        """Every write and read of these datasets until the window's end, each in order of time."""
+        self.names.learn(datasets)
+        history: dict[int, tuple[list[_Written], list[_Read]]] = defaultdict(lambda: ([], []))
+        if not datasets:
+            return history
+        rows = self.connection.execute(
+            select(run_dataset, run.c.first_at.label("began"), run.c.completed_at, job.c.processing_type)
+            .join(run, run.c.id == run_dataset.c.activity_id)
+            .join(job, job.c.id == run.c.job_id)
+            .where(any_of(self.connection, run_dataset.c.dataset_id, self.names.of(datasets)))
+        )
+        for row in rows:
+            writes, reads = history[self.names.canonical[row.dataset_id]]
+            if row.role == Role.INPUT:
+                if row.began <= self.until:
+                    reads.append(_Read(row.began, row.activity_id, row.label))
+                continue
+            at = row.first_at if row.processing_type == STREAMING else row.completed_at
+            if at is not None and at <= self.until and not Lifecycle(row.lifecycle).ends_dataset:
+                writes.append(_Written(at, row.activity_id, row.label))
+        for writes, reads in history.values():
+            writes.sort(key=lambda w: (w.at, w.run))
+            reads.sort(key=lambda r: (r.at, r.run))
+        return history
+
+
+def _fed(writes: list[_Written], reads: Iterable[_Read]) -> Iterator[tuple[_Written, _Read]]:
+    """Which write each read got."""
+    times = [written.at for written in writes]
+    labelled = {written.label: written for written in writes if written.label is not None}
+    for reading in reads:
+        if reading.label is not None and reading.label in labelled:
+            yield labelled[reading.label], reading
+            continue
+        place = bisect_right(times, reading.at)
+        # A run that reads what it writes itself read what was there before.
+        while place and writes[place - 1].run == reading.run:
+            place -= 1
+        if place:
+            yield writes[place - 1], reading
+

@@ -1,0 +1,74 @@
+"""Statements by their content address, and their edges; read at most once per batch."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+from functools import reduce
+from operator import or_
+
+import zstandard
+
+from catalog.domain.statement import Edges, Statement, grouped, resolve, statement_key
+from catalog.store.dialect import insert_new
+from catalog.store.engine import Read
+from catalog.store.rows import by_ids
+from catalog.store.tables import run_statement, statement
+
+
+class Statements:
+    """The statements one batch meets."""
+
+    def __init__(self, connection: Read) -> None:
+        """Nothing is read yet."""
+        self.connection = connection
+        self._known: dict[int, Statement] = {}
+        self._new: dict[int, bytes] = {}
+        self._edges: dict[tuple[Statement, int | None, bool], Edges] = {}
+
+    def add(self, said: Statement) -> int:
+        """Note a statement; the answer is its id. `flush` writes it."""
+        encoded = said.encode()
+        id = statement_key(encoded)
+        if id not in self._known:
+            self._known[id] = said
+            self._new[id] = encoded
+        return id
+
+    def flush(self) -> None:
+        """Write the statements that were added."""
+        rows = [{"id": id, "body": zstandard.compress(body)} for id, body in self._new.items()]
+        insert_new(self.connection, statement, rows)
+        self._new.clear()
+
+    def load(self, ids: Collection[int]) -> dict[int, Statement]:
+        """These statements."""
+        missing = [id for id in ids if id not in self._known]
+        if missing:
+            for row in by_ids(self.connection, statement, statement.c.id, missing):
+                self._known[row.id] = Statement.decode(zstandard.decompress(row.body))
+        return {id: self._known[id] for id in ids}
+
+    def of_runs(self, runs: Collection[int]) -> dict[int, Statement]:
+        """All that each of these runs said, merged; runs that said nothing are missing."""
+        said: dict[int, list[int]] = defaultdict(list)
+        if runs:
+            for row in by_ids(self.connection, run_statement, run_statement.c.run_id, runs):
+                said[row.run_id].append(row.statement_id)
+        loaded = self.load({id for ids in said.values() for id in ids})
+        return {run: reduce(or_, (loaded[id] for id in ids)) for run, ids in said.items()}
+
+    def edges(self, said: Statement, job: int | None, *, declared: bool = False) -> Edges:
+        """The edges a statement makes."""
+        key = (said, job, declared)
+        if key not in self._edges:
+            self._edges[key] = resolve(said, job, declared=declared)
+        return self._edges[key]
+
+    def edges_of_many(self, said: Collection[Statement], job: int) -> Edges:
+        """The edges of runs that speak at once: what one reads must not flow into what another writes."""
+        if len(said) == 1:
+            return self.edges(next(iter(said)), job)
+        return reduce(
+            or_, (grouped(self.edges(one, job), statement_key(one.encode())) for one in said), Edges()
+        )

@@ -1,0 +1,35 @@
+"""The tables: `log` is what happened, `graph` is the view of it that `rebuild` can make again."""
+
+from catalog.store.tables.base import metadata
+from catalog.store.tables.graph import (
+    dataset,
+    dataset_alias,
+    dataset_drop,
+    declaration,
+    edge,
+    facet,
+    field,
+    field_edge,
+    job,
+    job_version,
+    namespace,
+    ownership,
+    run,
+    run_dataset,
+    run_statement,
+    statement,
+    tag,
+)
+from catalog.store.tables.log import log_body, log_entry, log_head, log_node, quarantine
+
+GRAPH = (
+    namespace, dataset, dataset_alias, dataset_drop, field, job, job_version, run, run_dataset, run_statement,
+    statement, declaration, edge, field_edge, facet, tag, ownership,
+)  # fmt: skip
+"""Every table that `rebuild` empties and fills again."""
+
+__all__ = [
+    "GRAPH", "dataset", "dataset_alias", "dataset_drop", "declaration", "edge", "facet", "field", "field_edge",
+    "job", "job_version", "log_body", "log_entry", "log_head", "log_node", "metadata", "namespace", "ownership",
+    "quarantine", "run", "run_dataset", "run_statement", "statement", "tag",
+]  # fmt: skip

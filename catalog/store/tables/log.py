@@ -1,0 +1,81 @@
+"""The log: append-only, dense, and all that is needed to prove it."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Index, Integer, Table
+
+from catalog.store.tables.base import at, blob, key, metadata, ref, small, text
+
+log_entry = Table(
+    "log_entry",
+    metadata,
+    key("seq"),
+    small("kind"),
+    at("event_time"),
+    at("received_at"),
+    # The first 63 bits of the digest carry the index; the whole digest is compared, so a collision is seen.
+    ref("digest_key"),
+    blob("digest"),
+    blob("payload_commit"),
+    blob("leaf_hash"),
+    ref("activity_id"),
+    ref("subject_id"),
+    text("principal"),
+    text("source"),
+    small("event_type"),
+    # NULL: projected. Otherwise why the graph does not have it; the entry itself is never refused.
+    text("failure", null=True),
+    Index("ix_log_entry_digest_key", "digest_key"),
+    Index("ix_log_entry_activity", "activity_id", "event_time"),
+    Index("ix_log_entry_subject", "subject_id", "event_time"),
+    comment="Everything that was accepted, in the order it was accepted.",
+)
+
+log_body = Table(
+    "log_body",
+    metadata,
+    key("seq"),
+    small("dictionary"),
+    blob("salt"),
+    blob("body"),
+    comment="The bytes as received, and the salt of their commitment: deleting a row erases them for good.",
+)
+
+log_node = Table(
+    "log_node",
+    metadata,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("position", key().type, primary_key=True, autoincrement=False),
+    blob("hash"),
+    comment="Hashes of complete subtrees (RFC 9162), every fourth level; insert-only.",
+    sqlite_with_rowid=False,
+)
+
+log_head = Table(
+    "log_head",
+    metadata,
+    key("id"),
+    text("origin"),
+    ref("size"),
+    blob("peaks"),
+    comment="One row per log: its lock, its size and the right edge of its tree.",
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    key("id"),
+    at("received_at"),
+    text("source"),
+    text("principal"),
+    text("code"),
+    text("reason"),
+    text("pointer"),
+    blob("digest"),
+    ref("size"),
+    blob("body"),
+    small("truncated"),
+    at("retried_at", null=True),
+    Index("ix_quarantine_received_at", "received_at", "id"),
+    comment="Bytes that are no event, with the reason. Nothing that was received is lost.",
+)

