@@ -174,6 +174,5 @@ class Projection:
     facets: list[FacetSeen] = field(default_factory=list)
     symlinks: list[Symlink] = field(default_factory=list)
     job_parents: list[JobParent] = field(default_factory=list)
-    columns: dict[int, set[str]] = field(default_factory=dict)
     statement: Statement = field(default_factory=Statement)
     declaration: Declaration | None = None

@@ -220,9 +220,7 @@ def _boundary(
     edges = set()
     for dataset in statement.inputs | sources:
         flowing = dataset in sources
-        conduct, derivation = standing(
-            dataset, flowing=flowing, better_said=dataset not in statement.inputs
-        )
+        conduct, derivation = standing(dataset, flowing=flowing, better_said=dataset not in statement.inputs)
         edges.add(Edge(Node.DATASET, dataset, Node.JOB, job, conduct, derivation))
     for dataset in statement.outputs | targets:
         flowing = dataset in targets

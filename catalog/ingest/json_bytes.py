@@ -23,6 +23,7 @@ BLANK: Final = b" \t\r\n"
 
 _arrays: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _CHUNK: Final = 1 << 20
+_MOST_MARKS: Final = 2_000_000  # cutting stops here: a second of work
 _UTF_8: Final = "Encode JSON as UTF-8."
 _BOM: Final = codecs.BOM_UTF8
 _UTF_16_OR_32: Final = (codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF32_BE)
@@ -141,30 +142,28 @@ def split_array(text: bytes, most: int) -> Iterator[bytes | NotAnEvent]:
 
 def _cut_array(text: bytes) -> Iterator[bytes | NotAnEvent]:
     bare = _without_escapes(text)
-    start, mark = 1, b","
-    while mark == b",":
-        end = _element_end(bare, start)
-        element, mark = text[start:end].strip(BLANK), text[end : end + 1]
-        if element or mark == b",":
-            yield element
-        start = end + 1
-    if rest := text[start:].strip(BLANK):
-        yield rest
-    if not mark:
-        yield NotAnEvent("The array ends early.", fix="Send the whole array; what came of it was read.", code="parse")
-
-
-def _element_end(bare: bytes, at: int) -> int:
-    depth = 0
+    start = at = 1
+    depth = marks = 0
+    mark = b""
     while found := (_TO_BRACKET if depth else _TO_BRACKET_OR_COMMA).match(bare, at):
-        mark, at = found[1], found.end()
+        mark, at, marks = found[1], found.end(), marks + 1
+        if marks > _MOST_MARKS:
+            yield NotAnEvent("The array is too much to take apart.", fix="Send smaller batches.", code="limit")
+            return
         if mark in {b"{", b"["}:
             depth += 1
         elif mark and depth:
             depth -= 1
         else:
-            return at - len(mark)
-    return len(bare)
+            if (element := text[start : at - len(mark)].strip(BLANK)) or mark == b",":
+                yield element
+            start = at
+            if mark != b",":
+                break
+    if rest := text[start:].strip(BLANK):
+        yield rest
+    if not mark:
+        yield NotAnEvent("The array ends early.", fix="Send all of it; what came was read.", code="parse")
 
 
 def _without_escapes(text: bytes) -> bytes:

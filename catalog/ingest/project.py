@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import lru_cache
 
 import msgspec
 
@@ -24,7 +25,6 @@ from catalog.domain.changes import (
     RunName,
     Scheduled,
     Source,
-    Structured,
     Symlinked,
     Transformation,
     Versioned,
@@ -148,8 +148,6 @@ class _Projecting:
         ]
         for name, change in said:
             match change:
-                case Structured(columns):
-                    self.into.columns.setdefault(subject, set()).update(c.name for c in columns)
                 case Symlinked(names):
                     self.symlink(subject, names)
                 case ColumnsFrom(flows) if mention.role is not Role.INPUT:
@@ -183,9 +181,7 @@ class _Projecting:
         )
         if self.event.kind is not EventKind.RUN:
             is_job = self.event.kind is EventKind.JOB
-            self.into.declaration = Declaration(
-                self.into.subject_id, is_job, self.into.stamp, self.into.activity_id
-            )
+            self.into.declaration = Declaration(self.into.subject_id, is_job, self.into.stamp, self.into.activity_id)
         return self.into
 
     def understood(self, scope: Scope, subject: int, given: Facets) -> Iterable[tuple[str, Change]]:
@@ -204,7 +200,7 @@ class _Projecting:
     def state_columns(self, target: int, flows: Iterable[tuple[str | None, Source]]) -> None:
         """Flows of a columnLineage facet into the columns of `target`, or into it as a whole."""
         for column, source in flows:
-            self.columns.update(self.flows(source, End(Node.DATASET, target, self.column(target, column))))
+            self.columns.update(self.flows(source, End(Node.DATASET, target, column or "")))
 
     def state_explicit(self, entries: Iterable[LineageEntry], own: End) -> None:
         """Entries of a lineage facet; `own` is what an entry without a name is about."""
@@ -217,7 +213,7 @@ class _Projecting:
             for source in entry.sources:
                 self.entries.update(self.flows(source, target))
             for column, source in entry.fields:
-                into = End(target.node, target.id, self.column(target.id, column))
+                into = End(target.node, target.id, column)
                 self.entries.update(self.flows(source, into))
 
     def flows(self, source: Source, target: End) -> Iterable[Flow]:
@@ -226,7 +222,7 @@ class _Projecting:
         if end is None:
             return
         if end.node == Node.DATASET:
-            end = End(end.node, end.id, self.column(end.id, source.field))
+            end = End(end.node, end.id, source.field or "")
         for how in source.transformations or (Transformation(),):
             yield Flow(end, target, how.type, how.subtype, how.description, how.masking)
 
@@ -241,12 +237,6 @@ class _Projecting:
                 return own
             case _:
                 return None
-
-    def column(self, dataset: int, column: str | None) -> str:
-        """Note that the dataset has this column; '' is the dataset as a whole."""
-        if column:
-            self.into.columns.setdefault(dataset, set()).add(column)
-        return column or ""
 
     def symlink(self, dataset: int, names: Iterable[tuple[Name, str]]) -> None:
         """Other names of a dataset. A name that links to itself says nothing."""
@@ -294,7 +284,14 @@ class _Projecting:
 
 
 def _changes(scope: Scope, name: str, payload: bytes) -> tuple[Change, ...] | None:
-    """What the facet means, None where no module understands it or its shape."""
+    """What the facet means, None where no module understands it or its shape.
+
+    Pipelines repeat themselves, so most facets were decoded a moment ago; large ones are not worth keeping.
+    """
+    return (_decoded_before if len(payload) < _KEPT_BYTES else _decoded)(scope, name, payload)
+
+
+def _decoded(scope: Scope, name: str, payload: bytes) -> tuple[Change, ...] | None:
     facet = facets.find(scope, name)
     if facet is None:
         return None
@@ -302,6 +299,10 @@ def _changes(scope: Scope, name: str, payload: bytes) -> tuple[Change, ...] | No
         return facet.changes(payload)
     except ValueError:
         return None
+
+
+_KEPT_BYTES = 16 * 1024
+_decoded_before = lru_cache(maxsize=4_096)(_decoded)
 
 
 def _is_deleted(payload: bytes) -> bool:

@@ -15,7 +15,7 @@ _LAST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _WRITTEN: Final = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
     r"(?:[Tt ]((?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.,][0-9]+)?)?)"
-    r" ?([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
+    r" ?([Zz]|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?)?"
     r"(\[[^\[\]]*\])?"
 )
 # Nine digits and more; eight could be a date without hyphens, which nobody was seen to send.
@@ -25,6 +25,7 @@ _COUNTED: Final = re.compile(r"(-?[0-9]{9,19})(\.[0-9]{1,9})?")
 _UNITS: Final = ((1e11, "seconds", 1_000_000.0), (1e14, "milliseconds", 1_000.0), (1e17, "microseconds", 1.0))
 _MOST: Final = 1e20
 _SHOWN: Final = 60
+_LONGEST: Final = 200
 
 
 class Instant(NamedTuple):
@@ -44,6 +45,8 @@ def parse_time(value: object) -> Instant:
         ValueError: It is no time, or outside of the years 1 to 9999. The message is a sentence for the sender.
     """
     if isinstance(value, str):
+        if len(value) > _LONGEST:
+            raise ValueError(f"{_show(value)} is too long for a time.")
         instant = _counted(value) if _COUNTED.fullmatch(value) else _written(value.strip())
     elif isinstance(value, int | float) and not isinstance(value, bool):
         instant = _since_epoch(value)

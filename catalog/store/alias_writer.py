@@ -48,9 +48,7 @@ def _regroup(connection: Write, touched: set[int]) -> None:
     ids = [row.id for row in members]
     links = connection.execute(
         select(dataset_alias.c.dataset_id, dataset_alias.c.alias_id).where(
-            or_(
-                any_of(connection, dataset_alias.c.dataset_id, ids), any_of(connection, dataset_alias.c.alias_id, ids)
-            )
+            or_(any_of(connection, dataset_alias.c.dataset_id, ids), any_of(connection, dataset_alias.c.alias_id, ids))
         )
     ).all()
     speakers = {link.dataset_id for link in links}

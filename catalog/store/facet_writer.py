@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Row, and_, or_, select, tuple_
 
-from catalog.domain.changes import DatasetTyped, Described, JobTyped, Owned, Tagged
+from catalog.domain.changes import Column, DatasetTyped, Described, JobTyped, Owned, Structured, Tagged
 from catalog.domain.ids import digest_key, key
 from catalog.domain.projection import FacetKey, FacetSeen, Projection, Stamp
 from catalog.domain.timeline import FOREVER
@@ -24,6 +24,7 @@ from catalog.domain.words import Scope
 from catalog.store import bodies
 from catalog.store.dialect import any_of, delete_keys, insert, upsert
 from catalog.store.engine import Write
+from catalog.store.field_writer import write_fields
 from catalog.store.rows import by_ids, storable
 from catalog.store.tables import dataset, facet, job, log_entry, ownership, run_dataset, tag
 
@@ -69,6 +70,7 @@ def write(
     }
     history = _History(connection, first_seq, reproject)
     latest: dict[FacetKey, FacetSeen] = {}
+    columns: set[tuple[int, str]] = set()
     for facet_key, stamps in sorted(by_key.items(), key=lambda item: item[0]):
         row = current.get(FacetKey(facet_key.subject_id, facet_key.scope, storable(facet_key.name)))
         news = [stamps[stamp] for stamp in sorted(stamps)]
@@ -77,14 +79,21 @@ def write(
         ):
             continue
         last = history.take(facet_key, row, news)
+        # Only here: columns of a schema that was seen before have their rows.
+        columns |= {(facet_key.subject_id, column.name) for one in news for column in _structure(one)}
         if last is not None:
             latest[facet_key] = last
     history.flush()
+    write_fields(connection, columns)
     return _follow(connection, latest)
 
 
 def _content(seen: FacetSeen) -> int:
     return DELETED if seen.payload is None else digest_key(sha256(seen.payload).digest()) or 1
+
+
+def _structure(seen: FacetSeen) -> Iterable[Column]:
+    return (column for change in seen.changes or () if isinstance(change, Structured) for column in change.columns)
 
 
 class _History:
@@ -108,9 +117,7 @@ class _History:
         # Late news leave what holds now as it is; news that are the last row are what holds now.
         return next((one for one in news if one.stamp == rows[-1].stamp), None)
 
-    def stretch(
-        self, facet_key: FacetKey, name_key: int, current: Row[Any] | None, first: Stamp
-    ) -> list[_Row]:
+    def stretch(self, facet_key: FacetKey, name_key: int, current: Row[Any] | None, first: Stamp) -> list[_Row]:
         """The rows a change at `first` or later can touch: the one that holds then, and all after it."""
         if current is None:
             return []
@@ -230,9 +237,7 @@ def _follow(connection: Write, latest: dict[FacetKey, FacetSeen]) -> set[int]:
                 )
             case _:
                 typed = next((c for c in changes if isinstance(c, DatasetTyped)), None)
-                _note(
-                    values, facet_key, type=typed.type if typed else None, sub_type=typed.sub_type if typed else None
-                )
+                _note(values, facet_key, type=typed.type if typed else None, sub_type=typed.sub_type if typed else None)
     for table, scope in ((job, Scope.JOB), (dataset, Scope.DATASET)):
         changed = values[scope]
         rows = by_ids(connection, table, table.c.id, changed)

@@ -4,7 +4,7 @@ Runs inside the transaction that appended the batch, under the lock of the log's
 true until it commits. It reads once per table and batch, never per event, merges in Python with the same pure
 functions the tests use, and writes only rows that differ, in key order.
 
-1. names      namespaces, datasets, jobs, columns
+1. names      namespaces, datasets, jobs
 2. symlinks   which names are one dataset
 3. facets     history of what changed, and what follows from the current ones
 4. runs       state, times, parents; what they read and wrote
@@ -16,13 +16,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from catalog.domain.errors import CatalogError
-from catalog.domain.ids import field_id, namespace_id
+from catalog.domain.ids import namespace_id
 from catalog.domain.projection import NEVER, Projection
 from catalog.store import alias_writer, facet_writer, run_writer
 from catalog.store.dialect import insert_new, upsert
 from catalog.store.engine import Write
 from catalog.store.rows import by_ids, sort_key, storable
-from catalog.store.tables import dataset, field, job, namespace
+from catalog.store.tables import dataset, job, namespace
 
 Reproject = Callable[[bytes], Projection]
 """Projects the raw bytes of an earlier entry again; the store knows no event format."""
@@ -58,14 +58,6 @@ def _write_names(connection: Write, projections: Sequence[Projection]) -> None:
     )
     _write_datasets(connection, datasets)
     _write_jobs(connection, jobs)
-    named_columns = {
-        (id, column) for projection in projections for id, columns in projection.columns.items() for column in columns
-    }
-    insert_new(
-        connection,
-        field,
-        [{"id": field_id(id, name), "dataset_id": id, "name": storable(name)} for id, name in named_columns],
-    )
 
 
 def _write_datasets(connection: Write, named: dict[int, tuple[str, str, int]]) -> None:

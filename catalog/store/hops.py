@@ -69,9 +69,7 @@ class Hops:
         if datasets:
             yield from self._alive(self._between_datasets(datasets, upstream=upstream))
 
-    def _of_runs(
-        self, datasets: list[int], jobs: list[int], runs: list[int], *, upstream: bool
-    ) -> Iterator[Hop]:
+    def _of_runs(self, datasets: list[int], jobs: list[int], runs: list[int], *, upstream: bool) -> Iterator[Hop]:
         for source, target, at in self.runs.step(datasets, jobs, runs, upstream=upstream):
             self.kinds.setdefault(source, EntityKind.RUN)
             self.kinds.setdefault(target, EntityKind.RUN)
@@ -80,16 +78,14 @@ class Hops:
     def _of_run_io(self, runs: list[int], *, upstream: bool) -> Iterator[Hop]:
         """What runs read or wrote: the first hop of a walk that begins at a run."""
         role = Role.INPUT if upstream else Role.OUTPUT
-        uses = by_ids(
-            self.connection, run_dataset, run_dataset.c.activity_id, runs, run_dataset.c.role == int(role)
-        )
+        uses = by_ids(self.connection, run_dataset, run_dataset.c.activity_id, runs, run_dataset.c.role == int(role))
         jobs = {row.id: row.job_id for row in by_ids(self.connection, run, run.c.id, runs)}
         self.names.learn([use.dataset_id for use in uses])
         for use in uses:
             id = self.names.canonical[use.dataset_id]
             self.kinds.setdefault(id, EntityKind.DATASET)
-            ends = (id, use.activity_id) if upstream else (use.activity_id, id)
-            yield Hop(*ends, jobs[use.activity_id], Derivation.IMPLICIT, use.first_at, use.last_at + 1)
+            source, target = (id, use.activity_id) if upstream else (use.activity_id, id)
+            yield Hop(source, target, jobs[use.activity_id], Derivation.IMPLICIT, use.first_at, use.last_at + 1)
 
     def _rows(self, near: Collection[int], *, upstream: bool) -> Sequence[Row[Any]]:
         """Edges whose near end is one of these, that hold at some moment of the window."""

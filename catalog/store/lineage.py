@@ -184,16 +184,12 @@ def _with_hidden(hops: Hops, nodes: list[LineageNode]) -> list[LineageNode]:
                 beyond[near].add(far)
         counts.append(beyond)
     above, below = counts
-    return [
-        replace(node, hidden_upstream=len(above[node.id]), hidden_downstream=len(below[node.id])) for node in nodes
-    ]
+    return [replace(node, hidden_upstream=len(above[node.id]), hidden_downstream=len(below[node.id])) for node in nodes]
 
 
 def _edges(connection: Read, walk: _Walk, until: int) -> list[LineageEdge]:
     """The edges with the last run that confirmed each, looked up for all of them at once."""
-    asked = {
-        (edge.job_id, min(hop.end - 1, until)) for edge, hop in walk.edges.items() if edge.job_id is not None
-    }
+    asked = {(edge.job_id, min(hop.end - 1, until)) for edge, hop in walk.edges.items() if edge.job_id is not None}
     confirmed = _last_runs(connection, sorted(asked))
     result = []
     for edge, hop in walk.edges.items():
@@ -237,4 +233,3 @@ def _last_runs(connection: Read, asked: list[tuple[int, int]]) -> dict[tuple[int
         for row in by_ids(connection, run, run.c.id, set(chosen.values()))
     }
     return {asked_for: (times[id], id) for asked_for, id in chosen.items()}
-

@@ -28,14 +28,10 @@ def dead_intervals(connection: Read, datasets: Mapping[int, Sequence[int]]) -> d
         return {}
     writes: dict[int, list[int]] = defaultdict(list)
     names = [name for id in drops for name in datasets[id]]
-    for row in by_ids(
-        connection, run_dataset, run_dataset.c.dataset_id, names, run_dataset.c.role != int(Role.INPUT)
-    ):
+    for row in by_ids(connection, run_dataset, run_dataset.c.dataset_id, names, run_dataset.c.role != int(Role.INPUT)):
         if not Lifecycle(row.lifecycle).ends_dataset:
             writes[owner[row.dataset_id]] += [row.first_at, row.last_at]
-    return {
-        id: joined(Interval(at, _next(sorted(writes[id]), at)) for at in dropped) for id, dropped in drops.items()
-    }
+    return {id: joined(Interval(at, _next(sorted(writes[id]), at)) for at in dropped) for id, dropped in drops.items()}
 
 
 def _next(times: Sequence[int], after: int) -> int:

@@ -81,9 +81,7 @@ class RunHops:
     def _touched(self, runs: Collection[int], *, upstream: bool) -> set[int]:
         """The datasets these runs read (upstream) or wrote."""
         role = Role.INPUT if upstream else Role.OUTPUT
-        uses = by_ids(
-            self.connection, run_dataset, run_dataset.c.activity_id, runs, run_dataset.c.role == int(role)
-        )
+        uses = by_ids(self.connection, run_dataset, run_dataset.c.activity_id, runs, run_dataset.c.role == int(role))
         self.names.learn([use.dataset_id for use in uses])
         return {self.names.canonical[use.dataset_id] for use in uses}
 
@@ -128,4 +126,3 @@ def _fed(writes: list[_Written], reads: Iterable[_Read]) -> Iterator[tuple[_Writ
             place -= 1
         if place:
             yield writes[place - 1], reading
-

@@ -115,9 +115,7 @@ def _write_statements(
     return times
 
 
-def _versions(
-    runs: Mapping[int, RunFacts], said: Collection[int], statements: Statements
-) -> dict[int, int | None]:
+def _versions(runs: Mapping[int, RunFacts], said: Collection[int], statements: Statements) -> dict[int, int | None]:
     """The version of each run that said something new: the content address of all it said."""
     return {
         id: version_key(runs[id].job_id, whole) if whole.says_lineage else None

@@ -8,10 +8,12 @@ from functools import reduce
 from operator import or_
 
 import zstandard
+from sqlalchemy import select
 
 from catalog.domain.statement import Edges, Statement, grouped, resolve, statement_key
-from catalog.store.dialect import insert_new
+from catalog.store.dialect import any_of, insert_new
 from catalog.store.engine import Read
+from catalog.store.field_writer import write_fields
 from catalog.store.rows import by_ids
 from catalog.store.tables import run_statement, statement
 
@@ -36,9 +38,17 @@ class Statements:
         return id
 
     def flush(self) -> None:
-        """Write the statements that were added."""
-        rows = [{"id": id, "body": zstandard.compress(body)} for id, body in self._new.items()]
-        insert_new(self.connection, statement, rows)
+        """Write the statements that were added and are not there yet, and the columns they name."""
+        there = set(
+            self.connection.scalars(select(statement.c.id).where(any_of(self.connection, statement.c.id, self._new)))
+        )
+        new = {id: body for id, body in self._new.items() if id not in there}
+        insert_new(self.connection, statement, [{"id": id, "body": zstandard.compress(b)} for id, b in new.items()])
+        flows = {flow for id in new for flow in self._known[id].columns | self._known[id].entries}
+        write_fields(
+            self.connection,
+            {(end.id, end.column) for flow in flows for end in (flow.source, flow.target) if end.column},
+        )
         self._new.clear()
 
     def load(self, ids: Collection[int]) -> dict[int, Statement]:
@@ -69,6 +79,4 @@ class Statements:
         """The edges of runs that speak at once: what one reads must not flow into what another writes."""
         if len(said) == 1:
             return self.edges(next(iter(said)), job)
-        return reduce(
-            or_, (grouped(self.edges(one, job), statement_key(one.encode())) for one in said), Edges()
-        )
+        return reduce(or_, (grouped(self.edges(one, job), statement_key(one.encode())) for one in said), Edges())

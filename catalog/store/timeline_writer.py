@@ -179,9 +179,7 @@ class Timelines:
     def _rows(self, table: Table, where: Any, order: Sequence[Any], limit: int | None = None) -> Sequence[Row[Any]]:  # noqa: ANN401 - clauses
         return self.connection.execute(select(table).where(where).order_by(*order).limit(limit)).all()
 
-    def _apply(
-        self, owner: int, points: Sequence[tuple[int, Edges]], window: Interval, *, declared: bool
-    ) -> None:
+    def _apply(self, owner: int, points: Sequence[tuple[int, Edges]], window: Interval, *, declared: bool) -> None:
         """Make exactly these edges hold during the window; points before it say what holds at its start."""
         early = [point for point in points if point[0] <= window.start]
         start = [(window.start, early[-1][1])] if early else []
@@ -216,9 +214,7 @@ class _Rewrites:
         basis = c.derivation == int(Derivation.DECLARED) if declared else c.derivation != int(Derivation.DECLARED)
         existing: dict[Any, list[Interval]] = defaultdict(list)
         for row in self.connection.execute(
-            select(self.table).where(
-                c.owner_id == owner, basis, c.valid_to >= window.start, c.valid_from <= window.end
-            )
+            select(self.table).where(c.owner_id == owner, basis, c.valid_to >= window.start, c.valid_from <= window.end)
         ):
             existing[self.key_of(row)].append(Interval(row.valid_from, row.valid_to))
         gone, new = restitch(existing, segments_of(points, window.end), window)

@@ -1,0 +1,49 @@
+# Two commands are enough: `make run` and `make test`. Everything else is for people who work on it.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+WORKERS ?= auto
+
+.PHONY: run test lint format bench schema migrate clean
+
+run: $(VENV)/.installed ## Serve the recorded events on http://127.0.0.1:8180
+	@$(BIN)/python -m catalog db upgrade
+	@$(BIN)/python -m catalog ingest tests/events
+	@$(BIN)/python -m catalog serve
+
+test: $(VENV)/.installed-test lint ## Lint, then the whole suite on SQLite and PostgreSQL
+	@$(BIN)/python -m pytest -n $(WORKERS)
+
+lint: $(VENV)/.installed-test ## Style, types, layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(VENV)/.installed-test
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(VENV)/.installed-test ## Programs that print ratios
+	@for program in benchmarks/bench_*.py; do echo "== $$program"; $(BIN)/python $$program; done
+
+schema: $(VENV)/.installed ## Print the GraphQL schema into schema.graphql
+	@$(BIN)/python -m catalog schema > schema.graphql
+
+migrate: $(VENV)/.installed ## Bring the database to the newest revision
+	@$(BIN)/python -m catalog db upgrade
+
+$(VENV)/bin/python:
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/bin/python pyproject.toml
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@ $(VENV)/.installed
+
+clean:
+	@rm -rf $(VENV) catalog.db catalog.db-wal catalog.db-shm

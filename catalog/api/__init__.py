@@ -1,0 +1,1 @@
+"""Where questions arrive over HTTP, and the problem documents that every refusal is."""

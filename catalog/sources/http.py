@@ -1,0 +1,393 @@
+"""Events by HTTP, one at a time or many in one body.
+
+A body is bounded while it arrives and again while it is decompressed, and so are the bytes of all bodies together:
+how much memory is needed does not depend on what clients do. What comes out goes to the writer as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from http import HTTPStatus
+from io import BytesIO
+from itertools import repeat
+from threading import Lock
+from typing import Final, Protocol
+
+import orjson
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from catalog.domain.errors import CatalogError, NotAnEvent, TooLarge, Unavailable
+from catalog.ingest.accept import Ingest, Outcome, Receipt, Received
+from catalog.ingest.decode import batch
+from catalog.ingest.group import GroupCommit
+from catalog.ingest.refuse import keep
+
+SOURCE: Final = "http"
+"""What the log says of where an event arrived."""
+
+_KEPT: Final = 64 * 1024  # bytes of a body over the limit that go into quarantine
+_SLICE: Final = 64 * 1024  # compressed bytes looked at together: what follows a member is copied for each member
+_PIECE: Final = 1024 * 1024  # bytes decompressed together
+_MEMBERS: Final = 10_000  # gzip members in one body: each costs time before it gives a byte
+_CHUNK: Final = 8 * 1024 * 1024  # bytes of one body handed to the writer together
+
+# A client that is still sending does not read its answer. So a body that is too large is read on for a while and
+# thrown away: up to so many times the limit, for so many seconds.
+_READ_ON_TIMES: Final = 4
+_READ_ON_SECONDS: Final = 5.0
+
+_ARRAY: Final = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\[")
+
+Grow = Callable[[int], None]
+"""Told of so many bytes before they are kept; raises Unavailable when that is too much for all requests together."""
+
+_Settled = Outcome | BaseException
+_Items = list[tuple[int, bytes | NotAnEvent]]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """What may be sent, and how long it may take.
+
+    Attributes:
+        max_body_bytes: Bytes of a body, decompressed.
+        max_compressed_bytes: Bytes of a compressed body.
+        max_inflight_bytes: Bytes of all bodies being received or stored.
+        max_batch_events: Events of one body that are stored together.
+        body_seconds: Within which a body must arrive.
+        answer_seconds: Within which an event must be stored once its body is there: clients wait for 5 s.
+    """
+
+    max_body_bytes: int = 32 * 1024 * 1024
+    max_compressed_bytes: int = 8 * 1024 * 1024
+    max_inflight_bytes: int = 256 * 1024 * 1024
+    max_batch_events: int = 500
+    body_seconds: float = 30.0
+    answer_seconds: float = 4.0
+
+
+class Refuse(Protocol):
+    """Makes the answer to an error: `Problems.answer`."""
+
+    def __call__(self, error: CatalogError, receipt: str = "") -> Response:
+        """Answer `error`; `receipt` is what the bytes were kept under."""
+        ...
+
+
+class Budget:
+    """The bytes that all requests together may hold."""
+
+    def __init__(self, limit: int) -> None:
+        self._free = limit
+        self._lock = Lock()
+
+    @contextmanager
+    def hold(self) -> Iterator[Grow]:
+        """A function that takes so many bytes more; all it took are given back at the end."""
+        held = 0
+
+        def grow(size: int) -> None:
+            nonlocal held
+            with self._lock:
+                if size > self._free:
+                    raise Unavailable("More bytes are being received than the server keeps in memory at once.")
+                self._free -= size
+                held += size
+
+        try:
+            yield grow
+        finally:
+            with self._lock:
+                self._free += held
+
+
+def gunzip(compressed: bytes, limit: int, grow: Grow) -> bytes:
+    """Decompress a gzip body of one member or several.
+
+    Args:
+        compressed: All of the body.
+        limit: Bytes that may come out.
+        grow: Told of them before they are kept.
+
+    Raises:
+        TooLarge: more would come out; not much more than `limit` was made.
+        NotAnEvent: it is not gzip, damaged, or ends early.
+    """
+    plain = BytesIO()
+    try:
+        for piece in _decompressed(BytesIO(compressed)):
+            if plain.tell() + len(piece) > limit:
+                raise TooLarge(f"The body has more than {limit} bytes when decompressed.")
+            grow(len(piece))
+            plain.write(piece)
+    except (zlib.error, EOFError) as error:
+        fix = "Compress it again, or send it without Content-Encoding."
+        raise NotAnEvent(f"The body is not sound gzip: {error}.", code="encoding", fix=fix) from None
+    return plain.getvalue()
+
+
+def _decompressed(source: BytesIO) -> Iterator[bytes]:
+    rest = b""
+    for _ in range(_MEMBERS):
+        member = zlib.decompressobj(wbits=31)
+        while not member.eof:
+            rest = rest or source.read(_SLICE)
+            piece = member.decompress(rest, _PIECE)
+            if not (rest or piece or member.eof):
+                raise EOFError("it ends early")
+            yield piece
+            rest = member.unconsumed_tail
+        rest = member.unused_data
+        while not (rest := rest.lstrip(b"\0")):  # zeros are padding, block devices leave it
+            if not (rest := source.read(_SLICE)):
+                return
+    raise TooLarge(f"The body has more than {_MEMBERS} gzip members.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """What is kept of a body over a limit: its first bytes as they were sent, and what was seen of all of it."""
+
+    head: bytes
+    size: int
+    digest: bytes
+
+
+async def _read_on(begun: bytes, stream: AsyncIterator[bytes], most: int) -> _Beginning:
+    """Read what follows `begun` without keeping it, until `most` bytes were seen or time is up."""
+    size, digest = len(begun), sha256(begun)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_READ_ON_SECONDS):
+            async for piece in stream:
+                size += len(piece)
+                digest.update(piece)
+                if size > most:
+                    break
+    return _Beginning(begun[:_KEPT], size, digest.digest())
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What became of the events of one body."""
+
+    received: int = 0
+    stored: int = 0
+    quarantined: int = 0
+    failed: list[dict[str, int | str | bool]] = field(default_factory=list)
+    unavailable: Unavailable | None = None
+
+    def settle(self, index: int, outcome: _Settled) -> None:
+        """Count one event. Where storing it went wrong, nothing is known against the event: it may come again."""
+        self.received += 1
+        if isinstance(outcome, Receipt):
+            self.stored += 1
+            return
+        if isinstance(outcome, NotAnEvent):
+            reason, retriable = _said(outcome), False
+        elif isinstance(outcome, BaseException):
+            self.unavailable = outcome if isinstance(outcome, Unavailable) else self.unavailable
+            reason, retriable = "It could not be stored now. Send it again.", True
+        else:
+            self.quarantined += 1
+            reason, retriable = f"{_said(outcome.reason)} Kept as {outcome.receipt}.", False
+        self.failed.append({"index": index, "reason": reason, "retriable": retriable})
+
+    def response(self) -> Response:
+        """The answer, in the words of OpenLineage."""
+        retriable = sum(1 for failure in self.failed if failure["retriable"])
+        summary = {
+            "received": self.received,
+            "successful": self.stored,
+            "failed": len(self.failed),
+            "retriable": retriable,
+            "non_retriable": len(self.failed) - retriable,
+        }
+        status = "partial_success" if self.failed else "success"
+        return _json({"status": status, "summary": summary, "failed_events": self.failed}, HTTPStatus.OK)
+
+
+class HttpSource:
+    """The routes that take events."""
+
+    def __init__(
+        self,
+        ingest: Ingest,
+        group: GroupCommit,
+        refuse: Refuse,
+        limits: HttpLimits | None = None,
+        principal: Callable[[Request], str] = lambda _: "anonymous",
+    ) -> None:
+        """Events go through `group`; `ingest` keeps what is none. `principal` says who sent a request."""
+        self._ingest = ingest
+        self._group = group
+        self._refuse = refuse
+        self._limits = limits or HttpLimits()
+        self._principal = principal
+        self._budget = Budget(self._limits.max_inflight_bytes)
+        self._arriving: set[asyncio.Timeout] = set()
+
+    def routes(self) -> list[Route]:
+        """Also with a slash at the end: not every client sends its body again to where a redirect points."""
+        endpoints = {"/api/v1/lineage": self._one, "/api/v1/lineage/batch": self._many}
+        return [Route(path + end, call, methods=["POST"]) for path, call in endpoints.items() for end in ("", "/")]
+
+    def hurry(self, seconds: float) -> None:
+        """Give the bodies that are arriving now only so many seconds more."""
+        latest = asyncio.get_running_loop().time() + seconds
+        for deadline in self._arriving:
+            if not deadline.expired():
+                deadline.reschedule(min(latest, deadline.when() or latest))
+
+    async def _one(self, request: Request) -> Response:
+        return await self._take(request, many=False)
+
+    async def _many(self, request: Request) -> Response:
+        return await self._take(request, many=True)
+
+    async def _take(self, request: Request, *, many: bool) -> Response:
+        gzipped = _is_gzip(request)
+        principal = self._principal(request)
+        with self._budget.hold() as grow:
+            body: bytes | _Beginning | Response = await self._arrived(request, gzipped, grow)
+            if gzipped and isinstance(body, bytes):
+                body = await self._gunzipped(Received(body, SOURCE, principal), grow)
+            if isinstance(body, _Beginning):
+                return await self._too_large(body, principal)
+            if isinstance(body, Response):
+                return body
+            received = Received(body, SOURCE, principal)
+            # Some clients send arrays to the route of single events, and mean a batch.
+            if many or _ARRAY.match(body):
+                return await self._store_many(received, request.headers.get("content-type", ""))
+            return await self._store_one(received)
+
+    async def _arrived(self, request: Request, gzipped: bool, grow: Grow) -> bytes | _Beginning:
+        """The body as it was sent, if it is not too large."""
+        limit = self._limits.max_compressed_bytes if gzipped else self._limits.max_body_bytes
+        most = _KEPT if _declared_size(request) > limit else limit
+        stream, body = request.stream(), BytesIO()
+        deadline = asyncio.timeout(self._limits.body_seconds)
+        self._arriving.add(deadline)
+        try:
+            async with deadline:
+                async for piece in stream:
+                    grow(len(piece))
+                    body.write(piece)
+                    if body.tell() > most:
+                        return await _read_on(body.getvalue(), stream, limit * _READ_ON_TIMES)
+        except TimeoutError:
+            raise Unavailable("The body did not arrive in time.") from None
+        finally:
+            self._arriving.discard(deadline)
+        return body.getvalue()
+
+    async def _gunzipped(self, received: Received, grow: Grow) -> bytes | _Beginning | Response:
+        raw = received.raw
+        try:
+            return await run_in_threadpool(gunzip, raw, self._limits.max_body_bytes, grow)
+        except TooLarge:
+            return _Beginning(raw[:_KEPT], len(raw), sha256(raw).digest())
+        except NotAnEvent as reason:
+            return await self._quarantined(received, reason)
+
+    async def _too_large(self, body: _Beginning, principal: str) -> Response:
+        limits = self._limits
+        receipt = await run_in_threadpool(
+            self._ingest.quarantine_oversized, body.head, body.size, body.digest, SOURCE, principal
+        )
+        detail = (
+            f"A body may have {limits.max_body_bytes} bytes, and {limits.max_compressed_bytes} when it is compressed. "
+            "Only the beginning of this one was kept."
+        )
+        return self._refuse(TooLarge(detail, fix="Send fewer events together, or have the limit raised."), receipt)
+
+    async def _quarantined(self, received: Received, reason: NotAnEvent) -> Response:
+        receipt = await run_in_threadpool(keep, self._ingest.database, received, reason)
+        return self._refuse(reason, receipt)
+
+    async def _store_one(self, received: Received) -> Response:
+        [outcome] = await self._settled([received])
+        if isinstance(outcome, BaseException):
+            raise outcome
+        if isinstance(outcome, Receipt):
+            return _json(outcome, HTTPStatus.OK if outcome.duplicate else HTTPStatus.CREATED)
+        return self._refuse(outcome.reason, outcome.receipt)
+
+    async def _store_many(self, received: Received, content_type: str) -> Response:
+        try:
+            items = await run_in_threadpool(batch, received.raw, content_type)
+        except NotAnEvent as reason:
+            return await self._quarantined(received, reason)
+        tally = _Tally()
+        while chunk := await run_in_threadpool(_chunk, items, self._limits.max_batch_events):
+            await self._store_chunk(chunk, received, tally)
+        if tally.unavailable and not (tally.stored or tally.quarantined):
+            raise tally.unavailable
+        return tally.response()
+
+    async def _store_chunk(self, chunk: _Items, received: Received, tally: _Tally) -> None:
+        events = [replace(received, raw=item) for _, item in chunk if isinstance(item, bytes)]
+        # Once the catalog was unavailable the rest is not tried: its sender is waiting for an answer.
+        outcomes: Iterator[_Settled]
+        outcomes = repeat(tally.unavailable) if tally.unavailable else iter(await self._settled(events))
+        for index, item in chunk:
+            tally.settle(index, item if isinstance(item, NotAnEvent) else next(outcomes))
+
+    async def _settled(self, events: Sequence[Received]) -> Sequence[_Settled]:
+        """What became of each event, or Unavailable for all of them."""
+        try:
+            async with asyncio.timeout(self._limits.answer_seconds):
+                futures = map(asyncio.wrap_future, self._group.submit_many(events))
+                return await asyncio.gather(*futures, return_exceptions=True)
+        except TimeoutError:
+            # What was stored nevertheless is known by its bytes when it comes again.
+            return [Unavailable("It could not be stored in time.")] * len(events)
+        except Unavailable as error:
+            return [error] * len(events)
+
+
+def _chunk(items: Iterator[tuple[int, bytes | NotAnEvent]], most: int) -> _Items:
+    """The next items, at most so many; empty at the end."""
+    chunk: _Items = []
+    size = 0
+    for item in items:
+        chunk.append(item)
+        size += len(item[1]) if isinstance(item[1], bytes) else 0
+        if len(chunk) >= most or size >= _CHUNK:
+            break
+    return chunk
+
+
+def _is_gzip(request: Request) -> bool:
+    named = ",".join(request.headers.getlist("content-encoding")).lower().split(",")
+    codings = [coding for part in named if (coding := part.strip()) not in {"", "identity"}]
+    if codings in (["gzip"], ["x-gzip"]):
+        return True
+    if codings:
+        detail = f"The encoding '{', '.join(codings)[:100]}' is not understood. Send gzip once, or no encoding."
+        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept-Encoding": "gzip, identity"})
+    return False
+
+
+def _declared_size(request: Request) -> int:
+    declared = request.headers.get("content-length", "")
+    return int(declared) if declared.isdecimal() else 0
+
+
+def _said(reason: NotAnEvent) -> str:
+    where = f" At {reason.pointer}." if reason.pointer else ""
+    return f"{reason.detail}{where} {reason.fix}".strip()
+
+
+def _json(content: object, status: HTTPStatus) -> Response:
+    return Response(orjson.dumps(content), status, media_type="application/json")

@@ -1,0 +1,168 @@
+"""Pages of lists, by key and not by number: a page costs the same wherever it is, and rows that come or go meanwhile
+make none appear twice or not at all.
+"""
+
+from __future__ import annotations
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+import orjson
+from sqlalchemy import ColumnElement, Row, Select, func, literal, select, tuple_
+
+from catalog.domain.errors import BadRequest
+from catalog.store.dialect import any_of
+from catalog.store.engine import Read
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+MOST: Final = 1_000
+"""The longest page, in items."""
+
+_INT64: Final = 1 << 63
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list: at most `first` items, behind the cursor `after`."""
+
+    first: int = 50
+    after: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.first <= MOST:
+            raise BadRequest(f"A page of {self.first} items.", fix=f"Ask for 0 to {MOST} with `first`.")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a list is ordered by: never NULL, together unique, all in one direction.
+
+    `kind` names the list in its cursors, so that a cursor of another list is refused and not misread.
+    """
+
+    kind: str
+    keys: tuple[ColumnElement[Any], ...]
+    descending: bool = False
+
+    def by(self) -> list[ColumnElement[Any]]:
+        """The clauses of ORDER BY."""
+        return [key.desc() if self.descending else key.asc() for key in self.keys]
+
+    def cursor(self, values: Sequence[Any]) -> str:
+        """The place of an item with these keys: opaque text, safe in an address."""
+        return urlsafe_b64encode(orjson.dumps([self.kind, *values])).rstrip(b"=").decode()
+
+    def after(self, cursor: str) -> ColumnElement[bool]:
+        """What comes behind the cursor.
+
+        Raises:
+            BadRequest: it is no cursor of this list.
+        """
+        values = self._values(cursor)
+        if values is None:
+            raise BadRequest(
+                f"{cursor[:40]!r} is not a cursor of this list.", fix="Pass the `endCursor` the same field answered."
+            )
+        here = tuple_(*self.keys)
+        there = tuple_(*(literal(value, key.type) for value, key in zip(values, self.keys, strict=True)))
+        return here < there if self.descending else here > there
+
+    def _values(self, cursor: str) -> list[Any] | None:
+        try:
+            said = orjson.loads(urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)))
+        except (ValueError, binascii.Error):
+            return None
+        if not isinstance(said, list) or len(said) != len(self.keys) + 1 or said[0] != self.kind:
+            return None
+        values = said[1:]
+        fitting = (_fits(value, key) for value, key in zip(values, self.keys, strict=True))
+        return values if all(fitting) else None
+
+
+def _fits(value: object, key: ColumnElement[Any]) -> bool:
+    if isinstance(value, str):
+        # PostgreSQL refuses NUL in a text, and no stored key has one.
+        return key.type.python_type is str and "\0" not in value
+    return type(value) is int is key.type.python_type and -_INT64 <= value < _INT64
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Generic[T]):
+    """A page as found: its items, the cursor of each, and whether there are more behind it."""
+
+    items: Sequence[T] = ()
+    cursors: Sequence[str] = ()
+    has_next: bool = False
+
+    def of(self, items: Sequence[U]) -> Slice[U]:
+        """The same page of what its items became."""
+        return Slice(items, self.cursors, self.has_next)
+
+    def each(self, make: Callable[[T], U]) -> Slice[U]:
+        """The same page with every item made into another."""
+        return self.of([make(item) for item in self.items])
+
+
+def paginate(connection: Read, statement: Select[Any], order: Order, page: Page) -> Slice[Row[Any]]:
+    """One page of a list.
+
+    Raises:
+        BadRequest: `page.after` is no cursor of this list.
+    """
+    paged = _keyed(statement, order, page).order_by(*order.by()).limit(page.first + 1)
+    return _slice(connection.execute(paged).all(), order, page)
+
+
+def paginate_each(
+    connection: Read, statement: Select[Any], parent: ColumnElement[int], parents: Collection[int],
+    order: Order, page: Page,
+) -> dict[int, Slice[Row[Any]]]:  # fmt: skip
+    """The same page of every parent's own list, in one statement; parents without items are missing.
+
+    Raises:
+        BadRequest: `page.after` is no cursor of this list.
+    """
+    rank = func.row_number().over(partition_by=parent, order_by=order.by())
+    ranked = (
+        _keyed(statement, order, page)
+        .add_columns(parent.label("page_parent"), rank.label("page_rank"))
+        .where(any_of(connection, parent, parents))
+        .subquery()
+    )
+    within = select(ranked).where(ranked.c.page_rank <= page.first + 1)
+    found: dict[int, list[Row[Any]]] = defaultdict(list)
+    for row in connection.execute(within.order_by(ranked.c.page_parent, ranked.c.page_rank)):
+        found[row.page_parent].append(row)
+    return {owner: _slice(rows, order, page) for owner, rows in found.items()}
+
+
+def count(connection: Read, statement: Select[Any]) -> int:
+    """How many rows the whole list has."""
+    found: int = connection.execute(select(func.count()).select_from(statement.subquery())).scalar_one()
+    return found
+
+
+def count_each(
+    connection: Read, statement: Select[Any], parent: ColumnElement[int], parents: Collection[int]
+) -> dict[int, int]:
+    """How many rows the whole list of every parent has; parents without any are missing."""
+    counted = statement.with_only_columns(parent, func.count()).where(any_of(connection, parent, parents))
+    return {owner: many for owner, many in connection.execute(counted.group_by(parent))}
+
+
+def _keyed(statement: Select[Any], order: Order, page: Page) -> Select[Any]:
+    keyed = statement.add_columns(*(key.label(f"page_key_{i}") for i, key in enumerate(order.keys)))
+    return keyed if page.after is None else keyed.where(order.after(page.after))
+
+
+def _slice(rows: Sequence[Row[Any]], order: Order, page: Page) -> Slice[Row[Any]]:
+    names = [f"page_key_{i}" for i in range(len(order.keys))]
+    shown = rows[: page.first]
+    cursors = [order.cursor([getattr(row, name) for name in names]) for row in shown]
+    return Slice(shown, cursors, len(rows) > page.first)

@@ -1,0 +1,82 @@
+"""Law 11: many writers at once on the same datasets lose nothing, never deadlock, and make the one same graph."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+
+import psycopg
+from sqlalchemy import func, select
+
+from builders import columns, ran
+from catalog.ingest.accept import Ingest, Receipt, Received
+from catalog.store import maintenance
+from catalog.store.engine import Database
+from catalog.store.tables import log_entry
+
+PROCESSES, THREADS, RUNS = 4, 4, 12
+
+
+def history(writer: int) -> list[bytes]:
+    """Every writer names the same 40 datasets, each in another order, with its own runs of shared jobs."""
+    events: list[bytes] = []
+    for number in range(RUNS):
+        names = [f"table{(writer * 7 + number * 3 + step * 11) % 40}" for step in range(6)]
+        run = ran(f"job{(writer + number) % 10}", at=writer * 0.01 + number, run=f"w{writer}-n{number}")
+        events += list(run.reading(*names[:4], schema=columns(a="int")).writing(*names[4:], schema=columns(b="int")))
+    return events
+
+
+def write_as(url: str, writers: list[int]) -> int:
+    """One process: its writers are threads of one pool; the answer is how many events were acknowledged."""
+    database = Database(url)
+    ingest = Ingest(database)
+
+    def run(writer: int) -> int:
+        events = history(writer)
+        batches = [events[i : i + 5] for i in range(0, len(events), 5)]
+        answers = [outcome for batch in batches for outcome in ingest.accept([Received(raw, "test") for raw in batch])]
+        return sum(isinstance(answer, Receipt) for answer in answers)
+
+    with ThreadPoolExecutor(len(writers)) as pool:
+        acknowledged = sum(pool.map(run, writers))
+    database.close()
+    return acknowledged
+
+
+def deadlocks(url: str) -> int:
+    plain = url.replace("postgresql+psycopg", "postgresql")
+    with psycopg.connect(plain) as connection:
+        row = connection.execute(
+            "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_sixteen_writers_in_four_processes_make_the_graph_of_one(
+    postgres_url: str, new_database: Callable[[], AbstractContextManager[Database]]
+) -> None:
+    shares = [[process * THREADS + thread for thread in range(THREADS)] for process in range(PROCESSES)]
+    before = deadlocks(postgres_url)
+    with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
+        acknowledged = sum(pool.starmap(write_as, [(postgres_url, share) for share in shares]))
+    many = Database(postgres_url)
+    with many.read() as connection:
+        stored = connection.execute(select(func.count()).select_from(log_entry)).scalar_one()
+        dump = list(maintenance.canonical_dump(connection))
+        places = connection.execute(select(func.max(log_entry.c.seq))).scalar_one()
+    many.close()
+    with new_database() as one:
+        ingest = Ingest(one)
+        for writer in range(PROCESSES * THREADS):
+            ingest.accept([Received(raw, "test") for raw in history(writer)])
+        with one.read() as connection:
+            expected = list(maintenance.canonical_dump(connection))
+
+    assert acknowledged == stored == PROCESSES * THREADS * RUNS * 2
+    assert places == stored - 1, "the log has no gaps"
+    assert deadlocks(postgres_url) - before == 0
+    assert set(dump) ^ set(expected) == set()
