@@ -154,7 +154,10 @@ class Ingest:
 
     def _commit(self, batch: Sequence[_Prepared]) -> list[Outcome]:
         now = self.clock()
-        ready = {one.event.digest: one for one in reversed(batch) if isinstance(one, _Ready)}
+        ready: dict[bytes, _Ready] = {}
+        for one in batch:
+            if isinstance(one, _Ready):
+                ready.setdefault(one.event.digest, one)
         refused = [self._refusal(one) for one in batch if isinstance(one, _NoEvent)]
         if ready and self._origin is None:
             self._origin = self._find_origin()
@@ -171,7 +174,7 @@ class Ingest:
         """Steps 2 to 5. The answer: where each digest is, and whether it was there before."""
         head = log.lock(connection)
         before = log.known(connection, list(ready))
-        fresh = [digest for digest in reversed(ready) if digest not in before]
+        fresh = [digest for digest in ready if digest not in before]
         places = {digest: (seq, True) for digest, seq in before.items()}
         if fresh:
             first = log.extend(connection, head, [leaves[digest] for digest in fresh])

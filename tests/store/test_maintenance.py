@@ -283,11 +283,11 @@ def _dump(database: Database) -> list[tuple[Any, ...]]:
 
 def _fill(database: Database, seed: int = 0, shuffled: int = 0) -> None:
     """The same twelve rows a table for the same seed, written in an order of their own for each `shuffled`."""
-    chance = random.Random(seed)  # noqa: S311 - rows to test with
+    chance = random.Random(seed)
     with database.write() as connection:
         for table in ALL:
             rows = [{column.name: _value(column, at, chance) for column in table.columns} for at in range(12)]
-            random.Random(shuffled).shuffle(rows)  # noqa: S311 - as above
+            random.Random(shuffled).shuffle(rows)
             connection.execute(table.insert(), rows)
 
 
