@@ -52,7 +52,8 @@ def segments_of(points: Sequence[tuple[int, frozenset[K]]], end: int) -> list[Se
     Points of the same time: the last one counts.
     """
     segments = []
-    for (start, keys), (following, _) in zip(points, [*points[1:], (end, frozenset())], strict=True):
+    ends = [*(start for start, _ in points[1:]), end]
+    for (start, keys), following in zip(points, ends, strict=False):
         if start < following:
             segments.append(Segment(start, following, keys))
     return segments
@@ -90,17 +91,6 @@ def joined(intervals: Iterable[Interval]) -> list[Interval]:
         elif start < end:
             result.append(Interval(start, end))
     return result
-
-
-def common(one: Iterable[Interval], other: Iterable[Interval]) -> list[Interval]:
-    """The moments in both."""
-    others = list(other)
-    return joined(
-        Interval(max(a.start, b.start), min(a.end, b.end))
-        for a in one
-        for b in others
-        if max(a.start, b.start) < min(a.end, b.end)
-    )
 
 
 def without(intervals: Iterable[Interval], holes: Iterable[Interval]) -> list[Interval]:

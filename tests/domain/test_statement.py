@@ -1,0 +1,83 @@
+"""Statements merge without regard to order, and resolve by the precedence of explicit, columns, everything."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catalog.domain.statement import End, Flow, Statement, grouped, resolve, statement_key
+from catalog.domain.words import Conduct, Derivation, Node
+
+JOB = 1
+ids = st.integers(10, 15)
+ends = st.builds(End, st.just(int(Node.DATASET)), ids, st.sampled_from(["", "a", "b"]))
+flows = st.frozensets(st.builds(Flow, ends, ends), max_size=4)
+statements = st.builds(
+    Statement,
+    inputs=st.frozensets(ids),
+    outputs=st.frozensets(ids),
+    columns=flows,
+    explicit=st.booleans(),
+    entries=flows,
+    targets=st.frozensets(ends, max_size=2),
+    code=st.frozensets(st.sampled_from(["here", "there"])),
+)
+
+
+@given(statements, statements, statements)
+def test_merging_is_commutative_associative_and_idempotent(a: Statement, b: Statement, c: Statement) -> None:
+    assert a | b == b | a
+    assert (a | b) | c == a | (b | c)
+    assert a | a == a
+
+
+@given(statements)
+def test_encoding_is_canonical_and_opens_again(said: Statement) -> None:
+    assert Statement.decode(said.encode()) == said
+    assert statement_key((said | Statement()).encode()) == statement_key(said.encode())
+
+
+@given(statements)
+def test_a_job_costs_rows_for_inputs_and_outputs_and_never_for_their_product(said: Statement) -> None:
+    plain = Statement(said.inputs, said.outputs)
+
+    assert len(resolve(plain, JOB, declared=False).edges) == len(said.inputs) + len(said.outputs)
+
+
+@given(statements)
+def test_one_pair_of_nodes_has_one_edge_in_a_statement(said: Statement) -> None:
+    edges = resolve(said, JOB, declared=False).edges
+
+    assert len({(edge.source_id, edge.target_id) for edge in edges}) == len(edges)
+
+
+@given(statements)
+def test_a_declaration_has_the_same_shape_and_says_that_it_is_one(said: Statement) -> None:
+    observed, declared = resolve(said, JOB, declared=False), resolve(said, JOB, declared=True)
+
+    assert {e._replace(derivation=0) for e in observed.edges} == {e._replace(derivation=0) for e in declared.edges}
+    assert {edge.derivation for edge in declared.edges} <= {Derivation.DECLARED}
+    assert {field.derivation for field in declared.fields} <= {Derivation.DECLARED}
+
+
+def test_a_known_absence_of_sources_is_no_flow_but_the_job_still_writes() -> None:
+    said = Statement(
+        inputs=frozenset({10}), outputs=frozenset({11}), explicit=True, targets=frozenset({End(Node.DATASET, 11)})
+    )
+    edges = {(e.source_id, e.target_id): (e.conduct, e.derivation) for e in resolve(said, JOB, declared=False).edges}
+
+    assert edges == {
+        (10, JOB): (Conduct.END, Derivation.IMPLICIT),
+        (JOB, 11): (Conduct.BOUNDARY, Derivation.EXPLICIT),
+    }
+
+
+def test_only_rows_that_multiply_are_grouped() -> None:
+    said = Statement(
+        frozenset({10, 11}),
+        frozenset({12, 13}),
+        columns=frozenset({Flow(End(Node.DATASET, 10, "a"), End(Node.DATASET, 12, "b"))}),
+    )
+    groups = {edge.conduct: edge.group for edge in grouped(resolve(said, JOB, declared=False), 7).edges}
+
+    assert groups == {Conduct.THROUGH: 7, Conduct.BOUNDARY: 0, Conduct.DIRECT: 0}
