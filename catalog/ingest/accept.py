@@ -92,9 +92,15 @@ def microseconds() -> int:
     return time.time_ns() // 1_000
 
 
+_AS_TAKEN = DecodeLimits(
+    max_bytes=1 << 40, max_datasets=1 << 40, max_name_bytes=1 << 40, max_facets=1 << 40, max_members=1 << 40
+)
+"""What was taken once is taken again, whatever the limits were then. Depth keeps its bound: decoders recurse."""
+
+
 def project_raw(raw: bytes) -> Projection:
     """The projection of the bytes of an entry."""
-    return project(decode(raw))
+    return project(decode(raw, _AS_TAKEN))
 
 
 class Ingest:

@@ -22,7 +22,7 @@ BLANK: Final = b" \t\r\n"
 """What JSON allows between values."""
 
 _arrays: Final = msgspec.json.Decoder(list[msgspec.Raw])
-_CHUNK: Final = 1 << 20
+_CHUNK: Final = 1 << 18
 _MOST_MARKS: Final = 2_000_000  # cutting stops here: a second of work
 _UTF_8: Final = "Encode JSON as UTF-8."
 _BOM: Final = codecs.BOM_UTF8
