@@ -209,22 +209,22 @@ def _chunks(head: bytes, stream: io.BufferedIOBase) -> Iterator[bytes]:
 def _is_ndjson(head: bytes) -> bool:
     """Whether every line is a record by itself, also where some of them are broken.
 
-    The lines of a document printed over many do not begin with a whole object at their left edge.
+    The lines of a document printed over many do not begin with a whole object at their left edge, `{}` excepted.
     """
-    if head.lstrip(BLANK).startswith(b"["):
+    text = head.lstrip(BLANK)
+    if text.startswith(b"["):
         return False
-    lines = head.split(b"\n")
-    return _is_object(lines[0].strip(BLANK)) or (
-        not _is_object(head) and any(line.startswith(b"{") and _is_object(line) for line in lines[1:])
+    lines = text.split(b"\n")
+    return _object(lines[0]) is not None or (
+        _object(text) is None and any(line.startswith(b"{") and _object(line) for line in lines[1:])
     )
 
 
-def _is_object(text: bytes) -> bool:
+def _object(text: bytes) -> dict[str, msgspec.Raw] | None:
     try:
-        _objects.decode(text)
+        return _objects.decode(text)
     except (msgspec.DecodeError, RecursionError):
-        return False
-    return True
+        return None
 
 
 def _lines(chunks: Iterable[bytes], limit: int) -> Iterator[_Piece]:

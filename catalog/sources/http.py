@@ -235,14 +235,16 @@ class HttpSource:
         self._principal = principal
         self._budget = Budget(self._limits.max_inflight_bytes)
         self._arriving: set[asyncio.Timeout] = set()
+        self._stopping: Unavailable | None = None
 
     def routes(self) -> list[Route]:
         """Also with a slash at the end: not every client sends its body again to where a redirect points."""
         endpoints = {"/api/v1/lineage": self._one, "/api/v1/lineage/batch": self._many}
         return [Route(path + end, call, methods=["POST"]) for path, call in endpoints.items() for end in ("", "/")]
 
-    def hurry(self, seconds: float) -> None:
-        """Give the bodies that are arriving now only so many seconds more."""
+    def stop(self, seconds: float) -> None:
+        """Take no more; bodies that are arriving have only so many seconds left. Called on the event loop."""
+        self._stopping = Unavailable("The catalog is shutting down.")
         latest = asyncio.get_running_loop().time() + seconds
         for deadline in self._arriving:
             if not deadline.expired():
@@ -255,6 +257,8 @@ class HttpSource:
         return await self._take(request, many=True)
 
     async def _take(self, request: Request, *, many: bool) -> Response:
+        if self._stopping:
+            raise self._stopping
         gzipped = _is_gzip(request)
         principal = self._principal(request)
         with self._budget.hold() as grow:
@@ -330,6 +334,7 @@ class HttpSource:
             return await self._quarantined(received, reason)
         tally = _Tally()
         while chunk := await run_in_threadpool(_chunk, items, self._limits.max_batch_events):
+            tally.unavailable = tally.unavailable or self._stopping
             await self._store_chunk(chunk, received, tally)
         if tally.unavailable and not (tally.stored or tally.quarantined):
             raise tally.unavailable
@@ -381,7 +386,7 @@ def _is_gzip(request: Request) -> bool:
 
 def _declared_size(request: Request) -> int:
     declared = request.headers.get("content-length", "")
-    return int(declared) if declared.isdecimal() else 0
+    return int(declared[:18]) if declared.isdecimal() else 0  # longer ones are too large as well, and slow to read
 
 
 def _said(reason: NotAnEvent) -> str:

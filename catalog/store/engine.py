@@ -130,6 +130,14 @@ def _postgresql(url: Any, pool_size: int) -> Engine:  # noqa: ANN401 - as above
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_pre_ping=True,
-        # Just-in-time compilation costs more than our small statements; a lock that is not had in 3.5 s means 503.
-        connect_args={"options": "-c jit=off -c lock_timeout=3500 -c timezone=UTC", "connect_timeout": 4},
+        connect_args={
+            # Just-in-time compilation costs more than our small statements; a lock that is not had in 3.5 s means 503.
+            "options": "-c jit=off -c lock_timeout=3500 -c timezone=UTC",
+            "connect_timeout": 4,
+            # A server that vanished without a word must not hold the writer for the kernel's two hours.
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 2,
+            "tcp_user_timeout": 8_000,
+        },
     )

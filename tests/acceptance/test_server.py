@@ -1,0 +1,325 @@
+"""What the server promises, asked of a real process."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+from sqlalchemy import select
+
+from catalog.app import serve
+from catalog.domain.errors import BadRequest, NotMigrated
+from catalog.settings import DatabaseSettings, Settings
+from catalog.store import migrate
+from catalog.store.engine import Database
+from catalog.store.tables import log_entry
+
+ONE = "/api/v1/lineage"
+MIB = 1024 * 1024
+PROGRAM = """
+import os
+from catalog.app import serve
+from catalog.settings import Settings
+serve(Settings.from_environment(os.environ), lambda url: print(url, flush=True))
+"""
+
+
+def event(name: str, **more: Any) -> bytes:
+    job = {"namespace": "acceptance", "name": name}
+    return json.dumps({"eventTime": "2026-01-01T00:00:00Z", "job": job, **more}).encode()
+
+
+class Server:
+    """A process that serves one database."""
+
+    def __init__(self, database_url: str, **settings: str) -> None:
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("CATALOG_")}
+        environ |= {"CATALOG_DATABASE_URL": database_url, "CATALOG_PORT": "0", **settings}
+        self.process = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-W", "error", "-c", PROGRAM],
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.url = self.process.stdout.readline().strip()
+        assert self.url, self.process.communicate()[1]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def connect(self) -> HTTPConnection:
+        parts = urlsplit(self.url)
+        return HTTPConnection(str(parts.hostname), parts.port, timeout=15)
+
+    def request(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        """Status and content of the answer; headers with `_` for `-`."""
+        connection = self.connect()
+        try:
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, body, named, encode_chunked="Transfer_Encoding" in headers)
+            response = connection.getresponse()
+            content = response.read()
+            is_json = "json" in (response.getheader("content-type") or "")
+            return response.status, json.loads(content) if is_json else content
+        finally:
+            connection.close()
+
+    def stop(self) -> float:
+        """Ask it to stop; the seconds that took."""
+        begun = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(15)
+        return time.monotonic() - begun
+
+    def resident(self) -> int:
+        return int(psutil.Process(self.process.pid).memory_info().rss)
+
+
+@pytest.fixture
+def server(database_url: str) -> Iterator[Server]:
+    with Server(database_url) as started:
+        yield started
+
+
+@contextmanager
+def peak_of(server: Server) -> Iterator[Callable[[], int]]:
+    """How many bytes of memory more than at the beginning the server had at most."""
+    before, done, most = server.resident(), threading.Event(), [0]
+
+    def watch() -> None:
+        while not done.wait(0.005):
+            most[0] = max(most[0], server.resident() - before)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield lambda: most[0]
+    finally:
+        done.set()
+        watcher.join()
+
+
+def digests_in(database_url: str) -> list[str]:
+    """The digests in the log."""
+    database = Database(database_url)
+    try:
+        with database.read() as connection:
+            return [bytes(digest).hex() for digest in connection.scalars(select(log_entry.c.digest))]
+    finally:
+        database.close()
+
+
+class Senders:
+    """Clients that send events until the server is gone or they are told to stop, and note what they are told."""
+
+    def __init__(self, server: Server, count: int = 8) -> None:
+        self.server = server
+        self.acknowledged: list[str] = []
+        self.statuses: set[int] = set()
+        self.done = threading.Event()
+        self.threads = [threading.Thread(target=self._send, args=(number,)) for number in range(count)]
+
+    def __enter__(self) -> Self:
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.done.set()
+        for thread in self.threads:
+            thread.join()
+
+    def wait_for(self, acknowledged: int) -> None:
+        deadline = time.monotonic() + 20
+        while len(self.acknowledged) < acknowledged and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert len(self.acknowledged) >= acknowledged
+
+    def _send(self, number: int) -> None:
+        connection = self.server.connect()
+        for count in range(100_000):
+            if self.done.is_set():
+                break
+            try:
+                connection.request("POST", ONE, event(f"sender {number} event {count}"))
+                response = connection.getresponse()
+                said = json.loads(response.read())
+            except (OSError, HTTPException, ValueError):
+                # Nothing was acknowledged: the event may be stored or not.
+                break
+            self.statuses.add(response.status)
+            if response.status == 201:
+                self.acknowledged.append(said["digest"])
+        connection.close()
+
+
+def test_the_server_says_that_it_is_alive_and_ready_and_why(server: Server):
+    assert server.request("GET", "/livez") == (200, b"alive\n")
+    assert server.request("GET", "/readyz") == (200, b"ready\n")
+    checks = {"running": "ok", "database": "ok", "migrations": "ok"}
+    assert server.request("GET", "/readyz?verbose") == (200, {"ready": True, "checks": checks})
+
+
+def test_the_server_prints_nothing_while_all_is_well(server: Server):
+    assert server.request("POST", ONE, event("a"))[0] == 201
+    assert server.request("POST", ONE, b"{")[0] == 400
+    assert server.stop() < 8
+    assert server.process.communicate() == ("", "")
+
+
+def test_plain_compressed_and_chunked_bodies_are_the_same_event(server: Server, database_url: str):
+    raw = event("a", inputs=[{"namespace": "n", "name": f"table {i}"} for i in range(100)])
+    packed = gzip.compress(raw)
+
+    def pieces(whole: bytes) -> Iterator[bytes]:
+        return (whole[i : i + 100] for i in range(0, len(whole), 100))
+
+    assert server.request("POST", ONE, packed, Content_Encoding="gzip")[0] == 201
+    assert server.request("POST", ONE, raw)[0] == 200
+    assert server.request("POST", ONE, pieces(raw), Transfer_Encoding="chunked")[0] == 200
+    status, said = server.request("POST", ONE, pieces(packed), Transfer_Encoding="chunked", Content_Encoding="gzip")
+    assert (status, said["duplicate"]) == (200, True)
+    assert digests_in(database_url) == [said["digest"]]
+
+
+def test_an_event_of_30_mb_is_stored_and_answered_in_time(server: Server, database_url: str):
+    facet = {"_producer": "https://example.com", "_schemaURL": "https://example.com/facet", "plan": "x" * 30_000_000}
+    raw = event("large", eventType="COMPLETE", run={"runId": "r", "facets": {"spark.logicalPlan": facet}})
+    begun = time.monotonic()
+    status, said = server.request("POST", ONE, raw)
+    assert status == 201
+    assert time.monotonic() - begun < 5
+    assert digests_in(database_url) == [said["digest"]]
+
+
+def test_a_bomb_is_refused_and_costs_little_memory(server: Server):
+    bomb = gzip.compress(bytes(1000 * MIB), 9)
+    server.request("POST", ONE, event("warm"))
+    with peak_of(server) as peak:
+        for _ in range(3):
+            status, said = server.request("POST", ONE, bomb, Content_Encoding="gzip")
+            assert (status, said["type"]) == (413, "urn:lineage-catalog:problem:too-large")
+        assert peak() < 120 * MIB
+    assert server.request("POST", ONE, gzip.compress(bomb), Content_Encoding="gzip")[0] == 400
+
+
+@pytest.mark.parametrize("headers", [{}, {"Transfer_Encoding": "chunked"}, {"Connection": "close"}])
+def test_a_body_of_100_mb_is_refused_and_never_held(server: Server, headers: dict[str, str]):
+    piece = b"x" * MIB
+    if not headers.get("Transfer_Encoding"):
+        headers = {**headers, "Content_Length": str(100 * MIB)}
+    server.request("POST", ONE, event("warm"))
+    with peak_of(server) as peak:
+        status, said = server.request("POST", ONE, (piece for _ in range(100)), **headers)
+        assert (status, said["type"]) == (413, "urn:lineage-catalog:problem:too-large")
+        assert peak() < 120 * MIB
+    assert server.request("POST", ONE, event("after"))[0] == 201
+
+
+def test_more_bodies_than_fit_in_memory_are_told_to_come_again_and_the_server_lives(database_url: str):
+    limits = {"CATALOG_INGEST_MAX_INFLIGHT_BYTES": str(40 * MIB)}
+    with Server(database_url, **limits) as server:
+        server.request("POST", ONE, event("warm"))
+        statuses: list[int] = []
+
+        def send(number: int) -> None:
+            raw = event(f"large {number}", padding="x" * (10 * MIB))
+            statuses.append(server.request("POST", ONE, raw)[0])
+
+        threads = [threading.Thread(target=send, args=(number,)) for number in range(12)]
+        with peak_of(server) as peak:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert peak() < 200 * MIB
+        assert set(statuses) == {201, 503}
+        assert server.request("POST", ONE, event("after"))[0] == 201
+
+
+def test_stopping_under_load_loses_nothing_that_was_acknowledged(server: Server, database_url: str):
+    with Senders(server) as senders:
+        senders.wait_for(200)
+        assert server.stop() < 8
+    assert senders.statuses <= {201, 503}
+    stored = digests_in(database_url)
+    assert len(stored) == len(set(stored))
+    assert set(senders.acknowledged) <= set(stored)
+    assert server.process.communicate() == ("", "")
+
+
+def test_killing_under_load_loses_nothing_that_was_acknowledged(database_url: str):
+    acknowledged: set[str] = set()
+    for _ in range(3):
+        with Server(database_url) as server, Senders(server) as senders:
+            senders.wait_for(50)
+            time.sleep(random.uniform(0, 0.1))
+            server.process.kill()
+        acknowledged.update(senders.acknowledged)
+    stored = digests_in(database_url)
+    assert len(stored) == len(set(stored))
+    assert acknowledged <= set(stored)
+    with Server(database_url) as server:
+        assert server.request("GET", "/readyz")[0] == 200
+        assert server.request("POST", ONE, event("sender 0 event 0"))[0] == 200
+
+
+def test_a_client_that_is_still_sending_does_not_keep_the_server_from_stopping(server: Server, database_url: str):
+    parts = urlsplit(server.url)
+    with socket.create_connection((str(parts.hostname), int(parts.port or 0))) as client:
+        client.sendall(b"POST /api/v1/lineage HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n{")
+        time.sleep(0.3)
+        assert server.stop() < 8
+        assert client.recv(1000).startswith(b"HTTP/1.1 503")
+    assert digests_in(database_url) == []
+
+
+def test_a_database_without_tables_is_refused_with_what_to_do(empty_url: str):
+    with pytest.raises(NotMigrated) as caught:
+        serve(Settings(port=0, database=DatabaseSettings(empty_url)))
+    assert "catalog db upgrade" in caught.value.fix
+
+
+def test_a_port_that_is_taken_is_refused_with_what_to_do(database_url: str):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(BadRequest, match=f"port {port}: Address already in use") as caught:
+            serve(Settings(port=port, database=DatabaseSettings(database_url)))
+    assert "CATALOG_PORT" in caught.value.fix
+
+
+def test_a_server_that_starts_before_its_database_is_ready_once_that_is_there(tmp_path: Path):
+    url = f"sqlite:///{tmp_path}/later/catalog.db"
+    with Server(url) as server:
+        status, said = server.request("GET", "/readyz")
+        assert (status, said["type"]) == (503, "urn:lineage-catalog:problem:unavailable")
+        assert str(tmp_path) not in json.dumps(said)
+        assert server.request("POST", ONE, event("a"))[0] == 503
+        (tmp_path / "later").mkdir()
+        database = Database(url)
+        migrate.upgrade(database)
+        database.close()
+        assert server.request("GET", "/readyz")[0] == 200
+        assert server.request("POST", ONE, event("a"))[0] == 201
