@@ -38,14 +38,15 @@ def any_of(connection: Connection, column: ColumnElement[int], ids: Collection[i
     return column == func.any(bindparam(None, list(ids), type_=ARRAY(BigInteger)))
 
 
-def pairs(connection: Connection, values: Sequence[tuple[int, int]]) -> FromClause:
-    """A table of two columns, `one` and `other`, from bound values: many look-ups in one statement."""
+def listed(connection: Connection, names: Sequence[str], rows: Sequence[tuple[int, ...]]) -> FromClause:
+    """A table of numbers with these columns, from bound values: many look-ups in one statement."""
     if is_sqlite(connection):
-        listed = func.json_each(orjson.dumps(values).decode()).table_valued("value", name="listed")
-        part = [cast(func.json_extract(listed.c.value, f"$[{place}]"), BigInteger) for place in (0, 1)]
-        return select(part[0].label("one"), part[1].label("other")).subquery("wanted")
-    sides = [bindparam(None, list(side), type_=ARRAY(BigInteger)) for side in zip(*values, strict=True)]
-    return func.unnest(*sides).table_valued("one", "other", name="wanted").render_derived()
+        each = func.json_each(orjson.dumps(rows).decode()).table_valued("value", name="each")
+        part = func.json_extract
+        columns = [cast(part(each.c.value, f"$[{i}]"), BigInteger).label(name) for i, name in enumerate(names)]
+        return select(*columns).subquery("listed")
+    sides = [bindparam(None, list(side), type_=ARRAY(BigInteger)) for side in zip(*rows, strict=True)]
+    return func.unnest(*sides).table_valued(*names, name="listed").render_derived()
 
 
 def insert_new(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -19,7 +19,7 @@ from catalog.domain.errors import BadRequest, UnknownEntity
 from catalog.domain.ids import dataset_id, job_id, key
 from catalog.domain.lineage import EntityRef, Lineage, LineageEdge, LineageNode, Question
 from catalog.domain.words import Derivation, Direction, EntityKind, Granularity
-from catalog.store.dialect import any_of, pairs
+from catalog.store.dialect import any_of, listed
 from catalog.store.engine import Read
 from catalog.store.hops import Hop, Hops
 from catalog.store.rows import by_ids
@@ -208,12 +208,12 @@ def _last_runs(connection: Read, asked: list[tuple[int, int]]) -> dict[tuple[int
     """For each (job, moment) the last run completed with lineage by then; else the last that was seen by then."""
     if not asked:
         return {}
-    wanted = pairs(connection, asked)
+    wanted = listed(connection, ("job", "moment"), asked)
 
     def newest(at: ColumnElement[int | None], *where: ColumnElement[bool]) -> ScalarSelect[int]:
         return (
             select(run.c.id)
-            .where(run.c.job_id == wanted.c.one, at <= wanted.c.other, *where)
+            .where(run.c.job_id == wanted.c.job, at <= wanted.c.moment, *where)
             .order_by(at.desc(), run.c.id.desc())
             .limit(1)
             .scalar_subquery()
@@ -221,8 +221,8 @@ def _last_runs(connection: Read, asked: list[tuple[int, int]]) -> dict[tuple[int
 
     rows = connection.execute(
         select(
-            wanted.c.one,
-            wanted.c.other,
+            wanted.c.job,
+            wanted.c.moment,
             newest(run.c.completed_at, run.c.version_id.is_not(None)),
             newest(run.c.first_at),
         )

@@ -2,42 +2,58 @@
 
 A batch job's lineage at a moment is that of its last completed run; before its first completion, what its runs
 had reported. A streaming job's is what its latest run had reported. Declarations hold until the next one.
-In-order completions of the same lineage cost nothing; anything else rewrites only the stretch it touches.
+In-order completions of the same lineage cost nothing; anything else rewrites only the stretch it touches. The
+stretches of one batch are read and written together, so a batch costs the same statements however many it has.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, and_, select
+from sqlalchemy import Row, func, select
 
 from catalog.domain.projection import RunFacts
-from catalog.domain.statement import Edge, Edges, FieldEdge, Statement
-from catalog.domain.timeline import BEGINNING, FOREVER, Interval, restitch, segments_of
-from catalog.domain.words import Derivation, Node
-from catalog.store.dialect import delete_keys, upsert
+from catalog.domain.statement import Edges, Statement
+from catalog.domain.timeline import BEGINNING, FOREVER, Interval
+from catalog.domain.words import Node
+from catalog.store.dialect import listed, upsert
+from catalog.store.edge_writer import EdgeWriter
 from catalog.store.engine import Write
 from catalog.store.facet_writer import STREAMING
-from catalog.store.rows import storable
+from catalog.store.rows import by_ids
 from catalog.store.statements import Statements
-from catalog.store.tables import declaration, edge, field_edge, job, run, run_statement
+from catalog.store.tables import declaration, job, run, run_statement
 
 Point = tuple[int, int, int]
 """A completed run with lineage: completion time, run, version."""
 
+Changes = list[tuple[int, Edges]]
+"""From each moment on, exactly these edges."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """A job whose lineage changed somewhere in [first, last]."""
+
+    row: Row[Any]
+    first: int
+    last: int
+
 
 class Timelines:
-    """Timelines of one batch, collected for few writes."""
+    """Timelines of one batch: noted one by one, worked off together by `flush`."""
 
     def __init__(self, connection: Write, statements: Statements) -> None:
         """Nothing is read yet."""
         self.connection = connection
         self.statements = statements
         self.jobs: list[Mapping[str, Any]] = []
-        self.edges = _Rewrites(connection, edge, _edge_key, _edge_row)
-        self.fields = _Rewrites(connection, field_edge, _field_key, _field_row)
+        self.stretches: list[_Stretch] = []
+        self.declared: dict[int, tuple[Node, Collection[int]]] = {}
+        self.edges = EdgeWriter(connection)
 
     def observe(
         self,
@@ -48,224 +64,219 @@ class Timelines:
         *,
         retyped: bool,
     ) -> None:
-        """Bring the lineage of a job up to date after some of its runs changed."""
+        """Note what changed for a job: its runs before and after, and the moments at which they said something."""
         if row.processing_type == STREAMING or retyped:
             if retyped or said_at:
-                self._rewrite(row, BEGINNING, FOREVER - 1)
+                self.stretches.append(_Stretch(row, BEGINNING, FOREVER - 1))
             return
         old = {id: _point(facts) for id, facts in before.items() if facts is not None}
         new = {id: _point(facts) for id, facts in after.items()}
         moved = [id for id in new if new[id] != old.get(id)]
         changed = {point[0] for id in moved for point in (old.get(id), new[id]) if point is not None}
-        if row.first_point_at is None:
-            changed |= set(said_at)
-        else:
-            changed |= {at for at in said_at if at < row.first_point_at}
-        appended = sorted(point for id in moved if (point := new[id]) is not None)
+        first = FOREVER if row.first_point_at is None else row.first_point_at
+        changed |= {at for at in said_at if at < first}
         if not changed:
             return
-        last = (row.last_point_at, row.last_point_run)
+        appended = sorted(point for id in moved if (point := new[id]) is not None)
         in_order = (
             row.first_point_at is not None
             and not any(old.get(id) for id in moved)
-            and len(changed) == len({point[0] for point in appended})
-            and all(point[:2] > last and point[2] == row.last_version_id for point in appended)
+            and changed == {point[0] for point in appended}
+            and appended[0][:2] > (row.last_point_at, row.last_point_run)
+            and {point[2] for point in appended} == {row.last_version_id}
         )
         if in_order:
             at, run_id, _ = appended[-1]
             self.jobs.append({**row._mapping, "last_point_at": at, "last_point_run": run_id})  # noqa: SLF001 - public
-            return
-        self._rewrite(row, min(changed), max(changed))
+        else:
+            self.stretches.append(_Stretch(row, min(changed), max(changed)))
 
     def declare(self, owner: int, node: Node, times: Collection[int]) -> None:
-        """Bring the declared lineage of a job or dataset up to date after declarations at these moments."""
-        first, last = min(times), max(times)
-        mine = declaration.c.owner_id == owner
-        newest = (declaration.c.at.desc(), declaration.c.tie.desc())
-        oldest = (declaration.c.at, declaration.c.tie)
-        before = self._rows(declaration, mine & (declaration.c.at < first), newest, 1)
-        within = self._rows(declaration, mine & declaration.c.at.between(first, last), oldest)
-        following = self._rows(declaration, mine & (declaration.c.at > last), oldest, 1)
-        window = Interval(first, following[0].at if following else FOREVER)
-        said = self.statements.load({row.statement_id for row in [*before, *within]})
-        via = owner if node is Node.JOB else None
-        points = [
-            (row.at, self.statements.edges(said[row.statement_id], via, declared=True)) for row in [*before, *within]
-        ]
-        self._apply(owner, points, window, declared=True)
+        """Note that a job or dataset declared its lineage at these moments."""
+        self.declared[owner] = (node, times)
 
     def flush(self) -> None:
-        """Write what was collected."""
+        """Read, compute and write everything that was noted."""
+        if self.stretches:
+            self._rewrite_observed()
+        if self.declared:
+            self._rewrite_declared()
         upsert(self.connection, job, self.jobs)
         self.edges.flush()
-        self.fields.flush()
 
-    def _rewrite(self, row: Row[Any], first: int, last: int) -> None:
-        """Recompute [first, last] and what follows from it, until the next completion."""
-        mine = and_(run.c.job_id == row.id, run.c.version_id.is_not(None), run.c.completed_at.is_not(None))
-        newest = (run.c.completed_at.desc(), run.c.id.desc())
-        oldest = (run.c.completed_at, run.c.id)
-        before = self._rows(run, mine & (run.c.completed_at < first), newest, 1)
-        within = self._rows(run, mine & run.c.completed_at.between(first, last), oldest)
-        following = self._rows(run, mine & (run.c.completed_at > last), oldest, 1)
-        window = Interval(first, following[0].completed_at if following else FOREVER)
-        if row.processing_type == STREAMING:
-            points = self._streamed(row.id)
-        else:
-            completed = [*before, *within]
-            points = self._completed(row.id, completed)
-            if not before:
-                until = completed[0].completed_at if completed else window.end
-                points = [*self._reported(row.id, until), *points]
-        self._apply(row.id, points, window, declared=False)
-        self._note_ends(row, mine, newest, oldest)
+    def _rewrite_observed(self) -> None:
+        points = self._points()
+        reports = self._reports(points)
+        self._load_versions(points)
+        for stretch in self.stretches:
+            id = stretch.row.id
+            mine = points.get(id, [])
+            following = [point for point in mine if point[0] > stretch.last]
+            completed = [point for point in mine if point[0] <= stretch.last]
+            window = Interval(stretch.first, following[0][0] if following else FOREVER)
+            if stretch.row.processing_type == STREAMING:
+                changes = self._streamed(id, reports.get(id, []))
+            else:
+                changes = [(at, self._version_edges[version]) for at, _, version in completed]
+                if not completed or completed[0][0] >= stretch.first:
+                    until = completed[0][0] if completed else window.end
+                    said = [report for report in reports.get(id, []) if report.at < until]
+                    changes = [*self._reported(id, said, stretch.first), *changes]
+            self.edges.take(id, changes, window, declared=False)
+        self._note_ends()
 
-    def _note_ends(self, row: Row[Any], mine: ColumnElement[bool], newest: Any, oldest: Any) -> None:  # noqa: ANN401 - order by clauses
-        first = self._rows(run, mine, oldest, 1)
-        last = self._rows(run, mine, newest, 1)
-        ends = {
-            "first_point_at": first[0].completed_at if first else None,
-            "last_point_at": last[0].completed_at if last else None,
-            "last_point_run": last[0].id if last else None,
-            "last_version_id": last[0].version_id if last else None,
+    def _points(self) -> dict[int, list[Point]]:
+        """Each job's completions in its stretch, with the last one before and the first one after."""
+        wanted = listed(
+            self.connection, ("job", "first", "last"), [(s.row.id, s.first, s.last) for s in self.stretches]
+        )
+        other = run.alias("other")
+        done = (other.c.job_id == wanted.c.job, other.c.version_id.is_not(None))
+        before = select(func.max(other.c.completed_at)).where(*done, other.c.completed_at < wanted.c.first)
+        after = select(func.min(other.c.completed_at)).where(*done, other.c.completed_at > wanted.c.last)
+        rows = self.connection.execute(
+            select(run.c.job_id, run.c.completed_at, run.c.id, run.c.version_id)
+            .join(wanted, wanted.c.job == run.c.job_id)
+            .where(
+                run.c.version_id.is_not(None),
+                run.c.completed_at >= func.coalesce(before.scalar_subquery(), wanted.c.first),
+                run.c.completed_at <= func.coalesce(after.scalar_subquery(), wanted.c.last),
+            )
+            .order_by(run.c.job_id, run.c.completed_at, run.c.id)
+        )
+        points: dict[int, list[Point]] = defaultdict(list)
+        for job_id, at, run_id, version in rows:
+            points[job_id].append((at, run_id, version))
+        return points
+
+    def _load_versions(self, points: Mapping[int, Sequence[Point]]) -> None:
+        """The edges of every version among the points; runs of one version have the same, so one of them is read."""
+        one_each = {version: (run_id, id) for id, mine in points.items() for _, run_id, version in mine}
+        said = self.statements.of_runs([run_id for run_id, _ in one_each.values()])
+        self._version_edges = {
+            version: self.statements.edges(said[run_id], id) for version, (run_id, id) in one_each.items()
         }
-        self.jobs.append({**row._mapping, **ends})  # noqa: SLF001 - sqlalchemy's public name
 
-    def _completed(self, job_id: int, runs: Sequence[Row[Any]]) -> list[tuple[int, Edges]]:
-        """Completed runs as change points; runs of one version have the same edges, so one of them is read."""
-        one_each = {row.version_id: row.id for row in runs}
-        said = self.statements.of_runs(list(one_each.values()))
-        return [(row.completed_at, self.statements.edges(said[one_each[row.version_id]], job_id)) for row in runs]
+    def _reports(self, points: Mapping[int, Sequence[Point]]) -> dict[int, list[Row[Any]]]:
+        """What runs said, for the jobs whose stretch begins before their first completion, and for streaming ones."""
+        asked = []
+        for stretch in self.stretches:
+            mine = points.get(stretch.row.id, [])
+            if stretch.row.processing_type == STREAMING:
+                asked.append((stretch.row.id, FOREVER))
+            elif not mine or mine[0][0] >= stretch.first:
+                asked.append((stretch.row.id, mine[0][0] if mine else FOREVER))
+        if not asked:
+            return {}
+        wanted = listed(self.connection, ("job", "until"), asked)
+        rows = self.connection.execute(
+            select(run_statement)
+            .join(wanted, wanted.c.job == run_statement.c.job_id)
+            .where(run_statement.c.at < wanted.c.until)
+            .order_by(run_statement.c.at, run_statement.c.run_id, run_statement.c.statement_id)
+        ).all()
+        self.statements.load({row.statement_id for row in rows})
+        reports: dict[int, list[Row[Any]]] = defaultdict(list)
+        for row in rows:
+            reports[row.job_id].append(row)
+        return reports
 
-    def _reported(self, job_id: int, until: int) -> list[tuple[int, Edges]]:
-        """Before the first completion: at each report, the union of what all runs had said by then."""
-        points: list[tuple[int, Edges]] = []
+    def _reported(self, job_id: int, reports: Sequence[Row[Any]], first: int) -> Changes:
+        """Before the first completion: at each report, the union of what all runs had said by then.
+
+        Most runs say what others said, so the union is computed only when it is another one; and of the reports up
+        to `first` only what they come to is needed.
+        """
+        said = self.statements.load({row.statement_id for row in reports})
         whole: dict[int, Statement] = {}
         speaking: Counter[Statement] = Counter()
-        for at, run_id, said in self._reports(job_id, until):
-            if run_id in whole:
-                speaking[whole[run_id]] -= 1
-            whole[run_id] = whole.get(run_id, Statement()) | said
-            speaking[whole[run_id]] += 1
-            now = [one for one, count in speaking.items() if count and one.says_lineage]
-            points.append((at, self.statements.edges_of_many(now, job_id)))
-        return points
+        held: frozenset[Statement] = frozenset()
+        at_first: list[tuple[int, frozenset[Statement]]] = []
+        later: list[tuple[int, frozenset[Statement]]] = []
+        for row in reports:
+            before = whole.get(row.run_id, Statement())
+            whole[row.run_id] = before | said[row.statement_id]
+            if whole[row.run_id] == before:
+                continue
+            speaking[before] -= 1
+            speaking[whole[row.run_id]] += 1
+            now = frozenset(one for one, count in speaking.items() if count > 0 and one.says_lineage)
+            if row.at <= first:
+                at_first = [(first, now)]
+            elif now != held:
+                later.append((row.at, now))
+            held = now
+        return [(at, self.statements.edges_of_many(now, job_id)) for at, now in [*at_first, *later]]
 
-    def _streamed(self, job_id: int) -> list[tuple[int, Edges]]:
+    def _streamed(self, job_id: int, reports: Sequence[Row[Any]]) -> Changes:
         """At each report, what the latest run that reported lineage had said by then."""
-        started = {
-            row.id: (row.first_at, row.id)
-            for row in self.connection.execute(select(run.c.id, run.c.first_at).where(run.c.job_id == job_id))
-        }
-        points: list[tuple[int, Edges]] = []
+        said = self.statements.load({row.statement_id for row in reports})
+        speakers = {row.run_id for row in reports}
+        began = {row.id: (row.first_at, row.id) for row in by_ids(self.connection, run, run.c.id, speakers)}
+        changes: Changes = []
         whole: dict[int, Statement] = {}
-        for at, run_id, said in self._reports(job_id, FOREVER):
-            whole[run_id] = whole.get(run_id, Statement()) | said
-            speaking = [id for id, one in whole.items() if one.says_lineage]
-            if speaking:
-                latest = max(speaking, key=started.__getitem__)
-                points.append((at, self.statements.edges(whole[latest], job_id)))
-        return points
+        latest: int | None = None
+        for row in reports:
+            whole[row.run_id] = whole.get(row.run_id, Statement()) | said[row.statement_id]
+            if whole[row.run_id].says_lineage and (latest is None or began[row.run_id] >= began[latest]):
+                latest = row.run_id
+                changes.append((row.at, self.statements.edges(whole[latest], job_id)))
+        return changes
 
-    def _reports(self, job_id: int, until: int) -> Iterable[tuple[int, int, Statement]]:
-        rows = self._rows(
-            run_statement,
-            (run_statement.c.job_id == job_id) & (run_statement.c.at < until),
-            (run_statement.c.at, run_statement.c.run_id, run_statement.c.statement_id),
-        )
-        said = self.statements.load({row.statement_id for row in rows})
-        return [(row.at, row.run_id, said[row.statement_id]) for row in rows]
+    def _note_ends(self) -> None:
+        """Write down the first and the last completion of every job that was rewritten."""
+        wanted = listed(self.connection, ("job",), [(stretch.row.id,) for stretch in self.stretches])
+        done = (run.c.job_id == wanted.c.job, run.c.version_id.is_not(None), run.c.completed_at.is_not(None))
+        newest = (run.c.completed_at.desc(), run.c.id.desc())
+        first = select(func.min(run.c.completed_at)).where(*done).scalar_subquery()
+        last = select(run.c.id).where(*done).order_by(*newest).limit(1).scalar_subquery()
+        ends = {
+            row.job: row
+            for row in self.connection.execute(
+                select(wanted.c.job, first.label("first_at"), last.label("last_run")).select_from(wanted)
+            )
+        }
+        runs = {
+            row.id: row
+            for row in by_ids(self.connection, run, run.c.id, {e.last_run for e in ends.values() if e.last_run})
+        }
+        for stretch in self.stretches:
+            end = ends[stretch.row.id]
+            last_run = runs.get(end.last_run)
+            self.jobs.append(
+                {
+                    **stretch.row._mapping,  # noqa: SLF001 - sqlalchemy's public name for it
+                    "first_point_at": end.first_at,
+                    "last_point_at": last_run.completed_at if last_run else None,
+                    "last_point_run": last_run.id if last_run else None,
+                    "last_version_id": last_run.version_id if last_run else None,
+                }
+            )
 
-    def _rows(self, table: Table, where: Any, order: Sequence[Any], limit: int | None = None) -> Sequence[Row[Any]]:  # noqa: ANN401 - clauses
-        return self.connection.execute(select(table).where(where).order_by(*order).limit(limit)).all()
-
-    def _apply(self, owner: int, points: Sequence[tuple[int, Edges]], window: Interval, *, declared: bool) -> None:
-        """Make exactly these edges hold during the window; points before it say what holds at its start."""
-        early = [point for point in points if point[0] <= window.start]
-        start = [(window.start, early[-1][1])] if early else []
-        inside = [point for point in points if window.start < point[0] < window.end]
-        changes = [*start, *inside]
-        self.edges.take(owner, [(at, edges.edges) for at, edges in changes], window, declared=declared)
-        self.fields.take(owner, [(at, edges.fields) for at, edges in changes], window, declared=declared)
+    def _rewrite_declared(self) -> None:
+        """The latest declaration at a moment is the whole declared set of its owner."""
+        history: dict[int, list[Row[Any]]] = defaultdict(list)
+        for row in sorted(
+            by_ids(self.connection, declaration, declaration.c.owner_id, self.declared), key=lambda r: (r.at, r.tie)
+        ):
+            history[row.owner_id].append(row)
+        stretches = {}
+        for owner, (_, times) in self.declared.items():
+            rows, first, last = history[owner], min(times), max(times)
+            following = next((row.at for row in rows if row.at > last), FOREVER)
+            before = [row for row in rows if row.at < first][-1:]
+            stretches[owner] = (
+                [*before, *(row for row in rows if first <= row.at <= last)],
+                Interval(first, following),
+            )
+        said = self.statements.load({row.statement_id for rows, _ in stretches.values() for row in rows})
+        for owner, (rows, window) in stretches.items():
+            via = owner if self.declared[owner][0] is Node.JOB else None
+            changes = [(row.at, self.statements.edges(said[row.statement_id], via, declared=True)) for row in rows]
+            self.edges.take(owner, changes, window, declared=True)
 
 
 def _point(facts: RunFacts) -> Point | None:
     if facts.completed_at is None or facts.version_id is None:
         return None
     return (facts.completed_at, facts.id, facts.version_id)
-
-
-class _Rewrites:
-    """Interval rewrites of one edge table, collected for one write."""
-
-    def __init__(self, connection: Write, table: Table, key_of: Any, row_of: Any) -> None:  # noqa: ANN401 - two functions
-        self.connection = connection
-        self.table = table
-        self.key_of = key_of
-        self.row_of = row_of
-        self.gone: list[tuple[Any, ...]] = []
-        self.new: list[Mapping[str, Any]] = []
-
-    def take(
-        self, owner: int, points: Sequence[tuple[int, frozenset[Any]]], window: Interval, *, declared: bool
-    ) -> None:
-        """Rewrite the owner's rows within the window."""
-        c = self.table.c
-        basis = c.derivation == int(Derivation.DECLARED) if declared else c.derivation != int(Derivation.DECLARED)
-        existing: dict[Any, list[Interval]] = defaultdict(list)
-        for row in self.connection.execute(
-            select(self.table).where(c.owner_id == owner, basis, c.valid_to >= window.start, c.valid_from <= window.end)
-        ):
-            existing[self.key_of(row)].append(Interval(row.valid_from, row.valid_to))
-        gone, new = restitch(existing, segments_of(points, window.end), window)
-        # A row whose end alone moves is written over; deleting it first would be undone by nothing.
-        kept = {(key, interval.start) for key, interval in new}
-        self.gone += [
-            (owner, *self._part(key), interval.start) for key, interval in gone if (key, interval.start) not in kept
-        ]
-        self.new += [
-            {"owner_id": owner, "valid_from": interval.start, "valid_to": interval.end, **self.row_of(key)}
-            for key, interval in new
-        ]
-
-    def _part(self, key: Any) -> tuple[Any, ...]:  # noqa: ANN401 - Edge or FieldEdge
-        row = self.row_of(key)
-        return tuple(row[column.name] for column in list(self.table.primary_key)[1:-1])
-
-    def flush(self) -> None:
-        """Delete and write what was collected."""
-        delete_keys(self.connection, self.table, self.gone)
-        upsert(self.connection, self.table, self.new)
-
-
-def _edge_key(row: Row[Any]) -> Edge:
-    return Edge(
-        row.source_node, row.source_id, row.target_node, row.target_id, row.conduct, row.derivation, row.through_group
-    )
-
-
-def _edge_row(key: Edge) -> Mapping[str, Any]:
-    return {
-        "source_node": int(key.source_node), "source_id": key.source_id, "target_node": int(key.target_node),
-        "target_id": key.target_id, "conduct": int(key.conduct), "derivation": int(key.derivation),
-        "through_group": key.group,
-    }  # fmt: skip
-
-
-def _field_key(row: Row[Any]) -> FieldEdge:
-    return FieldEdge(
-        row.source_id, row.target_id, row.transformation_key, row.source_node, row.source_owner, row.source_column,
-        row.target_node, row.target_owner, row.target_column, row.derivation, row.type, row.subtype,
-        row.description, bool(row.masking),
-    )  # fmt: skip
-
-
-def _field_row(key: FieldEdge) -> Mapping[str, Any]:
-    return {
-        "source_id": key.source_id, "target_id": key.target_id, "transformation_key": key.transformation_key,
-        "source_node": int(key.source_node), "source_owner": key.source_owner,
-        "source_column": storable(key.source_column), "target_node": int(key.target_node),
-        "target_owner": key.target_owner, "target_column": storable(key.target_column),
-        "derivation": int(key.derivation), "type": storable(key.type), "subtype": storable(key.subtype),
-        "description": storable(key.description), "masking": int(key.masking),
-    }  # fmt: skip
