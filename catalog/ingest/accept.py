@@ -23,7 +23,7 @@ from catalog.domain.event import Event, Tolerated
 from catalog.domain.ids import digest_key
 from catalog.domain.projection import Projection
 from catalog.evidence.commitment import SALT_BYTES, commit, entry_bytes
-from catalog.evidence.merkle import leaf_hash
+from catalog.evidence.merkle import Frontier, append, leaf_hash
 from catalog.ingest.decode import DecodeLimits, decode
 from catalog.ingest.project import project
 from catalog.store import bodies, graph_writer, log, quarantine
@@ -183,10 +183,12 @@ class Ingest:
         fresh = [digest for digest in ready if digest not in before]
         places = {digest: (seq, True) for digest, seq in before.items()}
         if fresh:
-            first = log.extend(connection, head, [leaves[digest] for digest in fresh])
-            places |= {digest: (first + i, False) for i, digest in enumerate(fresh)}
+            entries = [leaves[digest] for digest in fresh]
+            frontier, subtrees = append(Frontier.from_bytes(head.size, head.peaks), [e.leaf_hash for e in entries])
+            log.extend(connection, head, entries, frontier.to_bytes(), subtrees)
+            places |= {digest: (seq, False) for seq, digest in enumerate(fresh, head.size)}
             projections = [p for digest in fresh if (p := ready[digest].projection) is not None]
-            graph_writer.write(connection, projections, first, project_raw)
+            graph_writer.write(connection, projections, head.size, project_raw)
         return places
 
     def _find_origin(self) -> str:

@@ -89,7 +89,7 @@ def _retry(connection: Write, seq: int) -> bool:
             return False  # Somebody else was faster.
         projection = project_raw(raw)
         _clear(connection, seq, projection)
-        graph_writer.write(connection, [projection], head.frontier.size, project_raw)
+        graph_writer.write(connection, [projection], head.size, project_raw)
         return True
     return False  # Its body was erased.
 
@@ -126,7 +126,7 @@ class _Replay:
         """Do it, all the way."""
         self._writing = []
         log.create(connection)
-        size = log.lock(connection).frontier.size
+        size = log.lock(connection).size
         for table in GRAPH:
             connection.execute(table.delete())
         projected = 0

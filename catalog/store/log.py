@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import select, update
 
 from catalog.domain.ids import digest_key
-from catalog.evidence.merkle import Frontier, NodeKey, append
 from catalog.store import bodies
 from catalog.store.dialect import any_of, insert, insert_new
 from catalog.store.engine import Read, Write
@@ -43,10 +42,11 @@ class NewEntry:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The right end of the log, locked until the transaction ends."""
+    """The right end of the log, locked until the transaction ends: its size, and the right edge of its tree."""
 
     origin: str
-    frontier: Frontier
+    size: int
+    peaks: bytes
 
 
 def create(connection: Write) -> None:
@@ -73,7 +73,7 @@ def size(connection: Read) -> int:
 def lock(connection: Write) -> Head:
     """Take the log's lock: from here to the commit nobody else appends, so order is total and without gaps."""
     row = connection.execute(select(log_head).where(log_head.c.id == HEAD).with_for_update()).one()
-    return Head(row.origin, Frontier.from_bytes(row.size, row.peaks))
+    return Head(row.origin, row.size, bytes(row.peaks))
 
 
 def known(connection: Read, digests: Collection[bytes]) -> dict[bytes, int]:
@@ -87,24 +87,25 @@ def known(connection: Read, digests: Collection[bytes]) -> dict[bytes, int]:
     return {bytes(digest): seq for seq, digest in rows if bytes(digest) in wanted}
 
 
-def extend(connection: Write, head: Head, entries: Sequence[NewEntry]) -> int:
-    """Append entries behind the head and extend the tree; the answer is the place of the first."""
-    first = head.frontier.size
-    frontier, nodes = append(head.frontier, [entry.leaf_hash for entry in entries])
-    insert(connection, log_entry, [_entry_row(seq, entry) for seq, entry in enumerate(entries, first)])
+def extend(
+    connection: Write,
+    head: Head,
+    entries: Sequence[NewEntry],
+    peaks: bytes,
+    subtrees: Iterable[tuple[int, int, bytes]],
+) -> None:
+    """Append entries behind the head. `peaks` and `subtrees` (level, index, hash) are the tree's news."""
+    insert(connection, log_entry, [_entry_row(seq, entry) for seq, entry in enumerate(entries, head.size)])
     insert(
         connection,
         log_body,
         [
             {"seq": seq, "dictionary": entry.packed[0], "salt": entry.salt, "body": entry.packed[1]}
-            for seq, entry in enumerate(entries, first)
+            for seq, entry in enumerate(entries, head.size)
         ],
     )
-    insert(connection, log_node, [{"level": n.level, "position": n.index, "hash": n.hash} for n in nodes])
-    connection.execute(
-        update(log_head).where(log_head.c.id == HEAD).values(size=frontier.size, peaks=frontier.to_bytes())
-    )
-    return first
+    insert(connection, log_node, [{"level": level, "position": at, "hash": hash} for level, at, hash in subtrees])
+    connection.execute(update(log_head).where(log_head.c.id == HEAD).values(size=head.size + len(entries), peaks=peaks))
 
 
 def fail(connection: Write, seq: int, reason: str | None) -> None:
@@ -122,10 +123,10 @@ def _entry_row(seq: int, entry: NewEntry) -> Mapping[str, Any]:
     }  # fmt: skip
 
 
-def nodes(connection: Read, keys: Sequence[NodeKey]) -> dict[NodeKey, bytes]:
+def nodes(connection: Read, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
     """Hashes of the tree for proofs: leaves from the entries, the rest from the stored subtrees."""
     leaves = [position for level, position in keys if level == 0]
-    found: dict[NodeKey, bytes] = {
+    found: dict[tuple[int, int], bytes] = {
         (0, row.seq): bytes(row.leaf_hash) for row in by_ids(connection, log_entry, log_entry.c.seq, leaves)
     }
     for level in {level for level, _ in keys if level}:
