@@ -7,6 +7,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Final
 
@@ -17,6 +18,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from catalog.api.graphql import app as graphql
+from catalog.api.graphql.context import Bounds
+from catalog.api.graphql.limits import Limits
+from catalog.api.graphql.schema import printed
 from catalog.api.problems import Problems
 from catalog.domain.errors import BadRequest, CatalogError, NotMigrated, Unavailable
 from catalog.ingest.accept import Ingest
@@ -26,6 +31,7 @@ from catalog.settings import IngestSettings, Settings
 from catalog.sources.http import HttpLimits, HttpSource
 from catalog.store import migrate
 from catalog.store.engine import Database
+from catalog.web.query_page import query_page
 
 logger = logging.getLogger("catalog.app")
 
@@ -66,7 +72,12 @@ class Service:
             Route("/livez", _livez),
             Route("/readyz", self._readyz),
             *self.source.routes(),
-            # Here: *catalog.api.graphql.app.routes(self.database, self.settings.graphql, self.settings.lineage)
+            *graphql.routes(
+                self.database,
+                Limits(**asdict(self.settings.graphql)),
+                Bounds(**asdict(self.settings.lineage)),
+                query_page(printed()),
+            ),
         ]
 
     def stop(self) -> None:

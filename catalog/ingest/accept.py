@@ -122,7 +122,7 @@ class Ingest:
             return self._commit(prepared)
         except (Unavailable, MemoryError):
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001 - see below
             # One event that the graph cannot hold must not take its neighbours with it: alone, it is kept
             # in the log and marked. Savepoints would do too, but not on every engine we want to run on.
             return [self._commit_alone(one) for one in prepared]

@@ -47,7 +47,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Read]:
         """A connection that reads one consistent state and writes nothing."""
-        with _translated(), self.engine.connect() as connection:
+        with translated(), self.engine.connect() as connection:
             if not self.is_sqlite:
                 # Costs nothing measurable; READ COMMITTED would show each statement another state.
                 connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -61,7 +61,7 @@ class Database:
         On SQLite it takes the write lock at once: a transaction that reads first and writes later fails at once
         when another has written in between, and no busy timeout helps against that.
         """
-        with _translated(), self.engine.connect() as connection:
+        with translated(), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection = connection.execution_options(catalog_writes=True)  # noqa: PLW2901 - same connection
             with connection.begin():
@@ -73,7 +73,7 @@ class Database:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Driver errors in the catalog's words: what may pass by itself is Unavailable."""
     try:
         yield

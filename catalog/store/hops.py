@@ -7,9 +7,9 @@ through jobs that pass data to each other. A hop of the bipartite graph has a jo
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, select
 
@@ -34,6 +34,15 @@ class Hop:
     derivation: Derivation
     start: int
     end: int
+
+
+class _Way(NamedTuple):
+    """How far a walk from a dataset through jobs has come: `via` is the job beside the target, where that is known."""
+
+    job: int
+    origin: int
+    via: int | None
+    derivation: int
 
 
 class Hops:
@@ -144,36 +153,27 @@ class Hops:
                         yield self._hop(*ends, near.owner_id)
 
     def _passed_on(self, entered: list[Row[Any]], beyond: Sequence[Row[Any]], *, upstream: bool) -> Iterator[Hop]:
-        """From a dataset into a job, from job to job, and out of the last one into a dataset: one hop."""
-        between_jobs = [row for row in beyond if row.source_node == row.target_node == Node.JOB]
-        at: dict[int, list[tuple[int, Row[Any], Interval]]] = defaultdict(list)
+        """From a dataset into a job, from job to job, and out of the last one into a dataset: one hop.
+
+        Its job is the one beside the target and its derivation the weakest on the way, whichever way is walked.
+        """
+        arrived: dict[_Way, list[Interval]] = defaultdict(list)
         for row in entered:
+            far = _far(row, upstream=upstream)
             origin = row.target_id if upstream else row.source_id
-            at[_far(row, upstream=upstream)].append((origin, row, Interval(row.valid_from, row.valid_to)))
-        seen: set[tuple[int, int]] = set()
-        while between_jobs:
-            arrived: dict[int, list[tuple[int, Row[Any], Interval]]] = defaultdict(list)
-            for row in between_jobs:
-                for origin, _, held in at[_near(row, upstream=upstream)]:
-                    both = Interval(max(held.start, row.valid_from), min(held.end, row.valid_to))
-                    far = _far(row, upstream=upstream)
-                    if both.start < both.end and (origin, far) not in seen:
-                        seen.add((origin, far))
-                        arrived[far].append((origin, row, both))
-            rows = self._rows(arrived, upstream=upstream)
+            way = _Way(far, origin, far if upstream else None, row.derivation)
+            arrived[way].append(Interval(row.valid_from, row.valid_to))
+        been: dict[_Way, list[Interval]] = defaultdict(list)
+        rows = beyond
+        while arrived := _further(arrived, rows, been, upstream=upstream):
+            rows = self._rows({way.job for way in arrived}, upstream=upstream)
             self._learn_ends(rows)
-            for row in rows:
-                if row.conduct not in (Conduct.THROUGH, Conduct.END):
-                    continue
-                for origin, passing, held in arrived[_near(row, upstream=upstream)]:
-                    start, end = max(held.start, row.valid_from), min(held.end, row.valid_to)
-                    if start < end:
-                        ends = (_far(row, upstream=upstream), origin) if upstream else (origin, row.target_id)
-                        source, target = (self.names.canonical[id] for id in ends)
-                        derivation = Derivation(passing.derivation)
-                        yield Hop(source, target, _near(row, upstream=upstream), derivation, start, end)
-            between_jobs = [row for row in rows if row.source_node == row.target_node == Node.JOB]
-            at = arrived
+            leaving = [row for row in rows if row.conduct in (Conduct.THROUGH, Conduct.END)]
+            for row, way, moments in _met(arrived, leaving, upstream=upstream):
+                ends = (row.source_id, way.origin) if upstream else (way.origin, row.target_id)
+                source, target = (self.names.canonical[id] for id in ends)
+                derivation = Derivation(max(way.derivation, row.derivation))
+                yield Hop(source, target, way.via or way.job, derivation, *moments)
 
     def _learn_ends(self, rows: Iterable[Row[Any]]) -> None:
         """Know the names and kinds of every node these edges end in."""
@@ -206,6 +206,39 @@ class Hops:
                 held = without(held, [*dead.get(hop.source, ()), *dead.get(hop.target, ())])
             if any(self.window.holds(*piece) for piece in held):
                 yield hop
+
+
+def _met(
+    arrived: Mapping[_Way, Sequence[Interval]], rows: Iterable[Row[Any]], *, upstream: bool
+) -> Iterator[tuple[Row[Any], _Way, Interval]]:
+    """Each edge that leaves a job with each way that led there, and the moments at which both held."""
+    at: dict[int, list[tuple[_Way, Interval]]] = defaultdict(list)
+    for way, pieces in arrived.items():
+        at[way.job] += [(way, piece) for piece in pieces]
+    for row in rows:
+        for way, piece in at[_near(row, upstream=upstream)]:
+            both = Interval(max(piece.start, row.valid_from), min(piece.end, row.valid_to))
+            if both.start < both.end:
+                yield row, way, both
+
+
+def _further(
+    arrived: Mapping[_Way, Sequence[Interval]],
+    rows: Iterable[Row[Any]],
+    been: dict[_Way, list[Interval]],
+    *,
+    upstream: bool,
+) -> dict[_Way, list[Interval]]:
+    """Where one step from job to job leads at moments it had not led there before."""
+    further: dict[_Way, list[Interval]] = defaultdict(list)
+    calls = [row for row in rows if row.source_node == row.target_node == Node.JOB]
+    for row, way, moments in _met(arrived, calls, upstream=upstream):
+        on = way._replace(job=_far(row, upstream=upstream), derivation=max(way.derivation, row.derivation))
+        new = without([moments], been[on])
+        if new:
+            been[on] += new
+            further[on] += new
+    return further
 
 
 def _near(row: Row[Any], *, upstream: bool) -> int:

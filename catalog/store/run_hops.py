@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from sqlalchemy import select
@@ -64,7 +65,7 @@ class RunHops:
                 else:
                     yield from ((dataset, r.run, r.at) for w, r in _fed(writes, reads) if w.run == newest.run)
             for written, reading in _fed(writes, reads):
-                if (reading.run if upstream else written.run) in wanted and written.run != reading.run:
+                if (reading.run if upstream else written.run) in wanted:
                     yield written.run, reading.run, reading.at
 
     def _latest_runs(self, jobs: Collection[int]) -> dict[int, tuple[int, int]]:
@@ -112,17 +113,22 @@ class RunHops:
         return history
 
 
-def _fed(writes: list[_Written], reads: Iterable[_Read]) -> Iterator[tuple[_Written, _Read]]:
-    """Which write each read got."""
-    times = [written.at for written in writes]
-    labelled = {written.label: written for written in writes if written.label is not None}
+def _fed(writes: Sequence[_Written], reads: Iterable[_Read]) -> Iterator[tuple[_Written, _Read]]:
+    """Which write each read got; both in order of time."""
+    labelled: dict[str | None, list[_Written]] = defaultdict(list)
+    for written in writes:
+        labelled[written.label].append(written)
     for reading in reads:
-        if reading.label is not None and reading.label in labelled:
-            yield labelled[reading.label], reading
-            continue
-        place = bisect_right(times, reading.at)
-        # A run that reads what it writes itself read what was there before.
-        while place and writes[place - 1].run == reading.run:
-            place -= 1
-        if place:
-            yield writes[place - 1], reading
+        # Labels come again: a table that was dropped and made anew counts its versions from the start.
+        same = [] if reading.label is None else labelled.get(reading.label, [])
+        after = (written for written in same if written.run != reading.run)
+        if got := _before(same, reading) or next(after, None) or _before(writes, reading):
+            yield got, reading
+
+
+def _before(writes: Sequence[_Written], reading: _Read) -> _Written | None:
+    """The last write before a read; a run that reads what it writes itself read what was there before."""
+    place = bisect_right(writes, reading.at, key=attrgetter("at"))
+    while place and writes[place - 1].run == reading.run:
+        place -= 1
+    return writes[place - 1] if place else None

@@ -296,6 +296,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_run")),
     )
     op.create_index("ix_run_first_at", "run", ["first_at", "id"], unique=False)
+    op.create_index("ix_run_job_first", "run", ["job_id", "first_at", "id"], unique=False)
     op.create_index("ix_run_job_completed", "run", ["job_id", "completed_at", "id"], unique=False)
     op.create_index("ix_run_parent_id", "run", ["parent_id"], unique=False)
     op.create_index("ix_run_run_key", "run", ["run_key"], unique=False)

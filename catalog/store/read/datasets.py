@@ -15,6 +15,7 @@ from catalog.domain.words import Scope
 from catalog.store import paging
 from catalog.store.dialect import any_of
 from catalog.store.engine import Read
+from catalog.store.liveness import dead_intervals
 from catalog.store.paging import Order, Page, Slice
 from catalog.store.read.subjects import begins, contains
 from catalog.store.tables import dataset, dataset_alias, facet, field, namespace, ownership, run_dataset, tag
@@ -22,7 +23,7 @@ from catalog.store.tables import dataset, dataset_alias, facet, field, namespace
 _ORDER = Order("dataset", (dataset.c.sort_key, dataset.c.id))
 
 _other = dataset.alias("other")
-_SHOWN = select(
+_SHOWN: Select[Any] = select(
     dataset.c.id, namespace.c.name.label("namespace"), dataset.c.name, dataset.c.type, dataset.c.sub_type,
     dataset.c.description, dataset.c.created_at,
     exists().where(_other.c.canonical_id == dataset.c.id, _other.c.id != dataset.c.id).label("has_aliases"),
@@ -128,6 +129,18 @@ def updated_at(connection: Read, ids: Collection[int]) -> dict[int, int]:
     both = union_all(*(each.where(mine).group_by(dataset.c.canonical_id) for each in (used, said))).subquery()
     rows = connection.execute(select(both.c.id, func.max(both.c.at)).group_by(both.c.id))
     return {id: at for id, at in rows}  # noqa: C416 - rows, not pairs, to mypy
+
+
+def deleted_at(connection: Read, ids: Collection[int]) -> dict[int, int]:
+    """Since when each dataset has been gone: dropped and not written again. The others are missing."""
+    rows = connection.execute(
+        select(dataset.c.canonical_id, dataset.c.id).where(any_of(connection, dataset.c.canonical_id, ids))
+    )
+    names: dict[int, list[int]] = defaultdict(list)
+    for owner, name in rows:
+        names[owner].append(name)
+    dead = dead_intervals(connection, names)
+    return {id: intervals[-1].start for id, intervals in dead.items() if intervals[-1].end == FOREVER}
 
 
 def _matching(connection: Read, wanted: DatasetFilter) -> Select[Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Column, Row, Select, distinct, select
+from sqlalchemy import Column, Row, Select, select
 
 from catalog.domain.ids import job_id, key, namespace_id
 from catalog.domain.timeline import FOREVER
@@ -21,7 +21,7 @@ from catalog.store.tables import dataset, edge, job, namespace, ownership, tag
 
 _ORDER = Order("job", (job.c.sort_key, job.c.id))
 
-_ALL = select(
+_ALL: Select[Any] = select(
     job.c.id, namespace.c.name.label("namespace"), job.c.name, job.c.parent_id, job.c.processing_type,
     job.c.integration, job.c.type, job.c.description, job.c.created_at,
 ).join(namespace, namespace.c.id == job.c.namespace_id)  # fmt: skip
@@ -74,45 +74,53 @@ def count(connection: Read, wanted: JobFilter) -> int:
 
 def children(connection: Read, ids: Collection[int], page: Page) -> dict[int, Slice[JobRow]]:
     """The jobs that each of these contains, by name."""
-    found = paging.paginate_each(connection, _ALL, job.c.parent_id, ids, _ORDER, page)
+    found = paging.paginate_each(connection, _ALL, job.c.parent_id, ids, order=_ORDER, page=page)
     return {parent: rows.each(_record) for parent, rows in found.items()}
+
+
+class _End(NamedTuple):
+    """One end of edges: the id and what it is an id of."""
+
+    id: Column[int]
+    node: Column[int]
+
+
+_SOURCE = _End(edge.c.source_id, edge.c.source_node)
+_TARGET = _End(edge.c.target_id, edge.c.target_node)
 
 
 def inputs(connection: Read, ids: Collection[int]) -> dict[int, list[int]]:
     """The datasets each job reads now."""
-    return _datasets(connection, ids, edge.c.target_id, edge.c.target_node, edge.c.source_id, edge.c.source_node)
+    return _datasets(connection, ids, _TARGET, _SOURCE)
 
 
 def outputs(connection: Read, ids: Collection[int]) -> dict[int, list[int]]:
     """The datasets each job writes now."""
-    return _datasets(connection, ids, edge.c.source_id, edge.c.source_node, edge.c.target_id, edge.c.target_node)
+    return _datasets(connection, ids, _SOURCE, _TARGET)
 
 
 def producers(connection: Read, ids: Collection[int]) -> dict[int, list[int]]:
     """The jobs that write each dataset now."""
-    return _jobs(connection, ids, edge.c.target_id, edge.c.target_node, edge.c.source_id, edge.c.source_node)
+    return _jobs(connection, ids, _TARGET, _SOURCE)
 
 
 def consumers(connection: Read, ids: Collection[int]) -> dict[int, list[int]]:
     """The jobs that read each dataset now."""
-    return _jobs(connection, ids, edge.c.source_id, edge.c.source_node, edge.c.target_id, edge.c.target_node)
+    return _jobs(connection, ids, _SOURCE, _TARGET)
 
 
-def _datasets(
-    connection: Read, ids: Collection[int],
-    here: Column[int], here_node: Column[int], there: Column[int], there_node: Column[int],
-) -> dict[int, list[int]]:  # fmt: skip
+def _datasets(connection: Read, ids: Collection[int], here: _End, there: _End) -> dict[int, list[int]]:
     """Datasets at the other end of edges that hold now and have one of these jobs at this end, in list order."""
     shown = dataset.alias("shown")
     rows = connection.execute(
-        select(here, shown.c.id, shown.c.sort_key)
+        select(here.id, shown.c.id, shown.c.sort_key)
         .distinct()
-        .join(dataset, dataset.c.id == there)
+        .join(dataset, dataset.c.id == there.id)
         .join(shown, shown.c.id == dataset.c.canonical_id)
         .where(
-            any_of(connection, here, ids),
-            here_node == int(Node.JOB),
-            there_node == int(Node.DATASET),
+            any_of(connection, here.id, ids),
+            here.node == int(Node.JOB),
+            there.node == int(Node.DATASET),
             edge.c.valid_to == FOREVER,
         )
         .order_by(shown.c.sort_key, shown.c.id)
@@ -120,21 +128,18 @@ def _datasets(
     return _grouped(rows)
 
 
-def _jobs(
-    connection: Read, ids: Collection[int],
-    here: Column[int], here_node: Column[int], there: Column[int], there_node: Column[int],
-) -> dict[int, list[int]]:  # fmt: skip
+def _jobs(connection: Read, ids: Collection[int], here: _End, there: _End) -> dict[int, list[int]]:
     """Jobs at the other end of edges that hold now and have any name of these datasets at this end, in list order."""
     rows = connection.execute(
         select(dataset.c.canonical_id, job.c.id, job.c.sort_key)
         .distinct()
         .select_from(edge)
-        .join(dataset, dataset.c.id == here)
-        .join(job, job.c.id == there)
+        .join(dataset, dataset.c.id == here.id)
+        .join(job, job.c.id == there.id)
         .where(
             any_of(connection, dataset.c.canonical_id, ids),
-            here_node == int(Node.DATASET),
-            there_node == int(Node.JOB),
+            here.node == int(Node.DATASET),
+            there.node == int(Node.JOB),
             edge.c.valid_to == FOREVER,
         )
         .order_by(job.c.sort_key, job.c.id)
@@ -165,10 +170,10 @@ def _matching(connection: Read, wanted: JobFilter) -> Select[Any]:
         if value is not None:
             found = found.where(column == value)
     if wanted.tag is not None:
-        tagged = select(distinct(tag.c.subject_id)).where(tag.c.tag_key == key("tag", wanted.tag))
+        tagged = select(tag.c.subject_id).where(tag.c.tag_key == key("tag", wanted.tag))
         found = found.where(job.c.id.in_(tagged))
     if wanted.owner is not None:
-        owned = select(distinct(ownership.c.subject_id)).where(ownership.c.owner_key == key("owner", wanted.owner))
+        owned = select(ownership.c.subject_id).where(ownership.c.owner_key == key("owner", wanted.owner))
         found = found.where(job.c.id.in_(owned))
     if wanted.parent is not None:
         found = found.where(job.c.parent_id == job_id(*wanted.parent))

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Table, func, select
+from sqlalchemy import Row, Select, Table, func, select
 
 from catalog.store import paging
 from catalog.store.dialect import any_of
@@ -15,7 +15,7 @@ from catalog.store.paging import Order, Page, Slice
 from catalog.store.tables import dataset, job, namespace
 
 _ORDER = Order("namespace", (namespace.c.sort_key, namespace.c.id))
-_ALL = select(namespace.c.id, namespace.c.name)
+_ALL: Select[Any] = select(namespace.c.id, namespace.c.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,6 +131,7 @@ run = Table(
     ref("version_id", null=True),
     Index("ix_run_run_key", "run_key"),
     Index("ix_run_job_completed", "job_id", "completed_at", "id"),
+    Index("ix_run_job_first", "job_id", "first_at", "id"),
     Index("ix_run_first_at", "first_at", "id"),
     Index("ix_run_parent_id", "parent_id"),
 )

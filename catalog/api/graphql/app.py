@@ -1,0 +1,150 @@
+"""`/graphql` over HTTP: JSON by POST, and the query page for a browser that asks with GET.
+
+Strawberry's own view was refused: it answers a bad body in plain text, and executes on the server's event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import orjson
+from anyio import CapacityLimiter, to_thread
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from catalog.api.graphql.context import Bounds
+from catalog.api.graphql.limits import Limits
+from catalog.api.graphql.schema import execute
+from catalog.domain.errors import BadRequest, TooLarge, Unavailable
+from catalog.store.engine import Database
+
+PATH: Final = "/graphql"
+
+Files = Mapping[str, tuple[str, bytes]]
+"""What the query page is made of: media type and content, by the path behind `/graphql`; the page itself is ""."""
+
+_MAX_BODY: Final = 1 << 20
+"""Bytes of one request: the query has a limit of its own, this bounds its variables."""
+
+_AT_ONCE: Final = 6
+"""Operations executed at the same time. Each has a thread and a connection: fewer than the pool of a database has,
+so that events always find one; more would only share the same processor."""
+
+_WAITING: Final = 200
+"""Operations that may wait for their turn before new ones are sent away."""
+
+_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    query: str
+    variables: dict[str, Any] | None
+    operation_name: str | None
+
+
+def routes(database: Database, limits: Limits, bounds: Bounds, page: Files) -> list[BaseRoute]:
+    """The routes of the GraphQL interface.
+
+    Args:
+        database: what is asked.
+        limits: of every operation.
+        bounds: of every lineage question.
+        page: the query page; may be empty.
+    """
+    endpoint = _Endpoint(database, limits, bounds)
+    files = [Route(f"{PATH}{path}", partial(_file, *file)) for path, file in page.items() if path]
+    return [
+        Route(PATH, endpoint.answer, methods=["POST"]),
+        Route(PATH, partial(_page, page.get("")), methods=["GET"]),
+        *files,
+    ]
+
+
+class _Endpoint:
+    """Takes operations and answers them."""
+
+    def __init__(self, database: Database, limits: Limits, bounds: Bounds) -> None:
+        self._execute = partial(execute, database, limits=limits, bounds=bounds)
+        self._turns: CapacityLimiter | None = None
+
+    async def answer(self, request: Request) -> Response:
+        """One operation; what is wrong with it is in its `errors`, with status 200.
+
+        Raises:
+            HTTPException: the body is said to be something else than JSON.
+            BadRequest: it is none, or not a GraphQL request.
+            TooLarge: it is larger than any request may be.
+            Unavailable: the database is away, or too many wait already.
+        """
+        asked = _asked(await _body(request))
+        if self._turns is None:
+            # A limiter belongs to the event loop it is made in, and there is none yet when routes are made.
+            self._turns = CapacityLimiter(_AT_ONCE)
+        if self._turns.statistics().tasks_waiting >= _WAITING:
+            raise Unavailable("Too many questions are waiting for an answer.")
+        body = await to_thread.run_sync(self._encoded, asked, limiter=self._turns)
+        return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+    def _encoded(self, asked: _Asked) -> bytes:
+        result = self._execute(asked.query, asked.variables, asked.operation_name)
+        answer: dict[str, Any] = {"data": result.data}
+        if result.errors:
+            answer["errors"] = [error.formatted for error in result.errors]
+        return orjson.dumps(answer)
+
+
+async def _body(request: Request) -> bytes:
+    # JSON only: a page of another origin can send forms, never this, without the browser asking us first.
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415, "Send the operation as `Content-Type: application/json`.")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MAX_BODY:
+            raise TooLarge(f"The request has more than the {_MAX_BODY} bytes allowed.")
+    return bytes(body)
+
+
+def _asked(body: bytes) -> _Asked:
+    try:
+        said = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"The body is not JSON: {error}.", fix=_SHAPE) from None
+    if not isinstance(said, dict):
+        raise BadRequest("The body is not a JSON object.", fix=_SHAPE)
+    query, variables, name = said.get("query"), said.get("variables"), said.get("operationName")
+    if not isinstance(query, str) or not query.strip():
+        raise BadRequest("There is no `query`.", fix=_SHAPE)
+    if not isinstance(variables, dict | None):
+        raise BadRequest("`variables` is not an object.", fix=_SHAPE)
+    if not isinstance(name, str | None):
+        raise BadRequest("`operationName` is not a text.", fix=_SHAPE)
+    return _Asked(query, variables, name)
+
+
+_SHAPE: Final = 'Send {"query": "{ … }", "variables": {}, "operationName": null}.'
+
+
+async def _page(page: tuple[str, bytes] | None, request: Request) -> Response:
+    """The query page, for who can read it; a query is not answered by GET, where others could see it."""
+    if page is None or "text/html" not in request.headers.get("accept", ""):
+        raise HTTPException(405, "Send operations by POST, as JSON.", headers={"Allow": "POST"})
+    return await _file(*page, request)
+
+
+async def _file(media_type: str, content: bytes, _: Request) -> Response:
+    return Response(content, media_type=media_type, headers=_HEADERS)

@@ -1,0 +1,97 @@
+"""What every resolver of one operation shares: a snapshot of the database, and loaders that ask it in batches.
+
+An operation runs from beginning to end on one worker thread, in an event loop of its own: see `app`. So reading is a
+plain call here, nothing needs a lock, and no query, however large, keeps the server's own loop from taking events.
+Refused: resolvers on the server's loop that hand each batch to a thread: a switch per batch, and composing a
+thousand nodes (50 ms) still blocks everyone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import strawberry
+from strawberry.dataloader import DataLoader
+
+from catalog.api.graphql.errors import UserError
+from catalog.domain.errors import BadRequest, CatalogError, Unavailable, UnknownEntity
+from catalog.store.engine import Read
+from catalog.store.read.snapshot import Snapshot
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How far one lineage question may go. A bound's setting is `CATALOG_LINEAGE_` and its name in capitals."""
+
+    max_nodes: int = 10_000
+    max_edges: int = 100_000
+
+
+class Context:
+    """One operation's view of the catalog."""
+
+    def __init__(self, snapshot: Snapshot, bounds: Bounds, default_page: int = 50) -> None:
+        self.bounds = bounds
+        self.default_page = default_page
+        self.unavailable: Unavailable | None = None
+        """Set when the database went away meanwhile: then there is no answer, whatever resolvers made of it."""
+        self._snapshot = snapshot
+        self._loaders: dict[Hashable, DataLoader[int, Any]] = {}
+
+    def ask(self, read: Callable[Concatenate[Read, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What a reading function of the store answers, its refusals in words for the client."""
+        with in_user_words():
+            try:
+                return self._snapshot.ask(read, *args, **kwargs)
+            except Unavailable as error:
+                self.unavailable = error
+                raise
+
+    async def load(
+        self,
+        read: Callable[Concatenate[Read, Collection[int], P], Mapping[int, T]],
+        key: int,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T | None:
+        """What a function that reads by ids answers for one id: all ids asked for meanwhile share one call.
+
+        A question has no loader class: the function is the loader, and other arguments make it another one.
+        """
+        asked = (read, args, tuple(kwargs.items()))
+        loader = self._loaders.get(asked)
+        if loader is None:
+
+            async def batch(keys: list[int]) -> list[Any]:
+                found = self.ask(read, keys, *args, **kwargs)
+                return [found.get(key) for key in keys]
+
+            loader = self._loaders[asked] = DataLoader(batch)
+        found: T | None = await loader.load(key)
+        return found
+
+
+Info = strawberry.Info[Context, None]
+
+
+@contextmanager
+def in_user_words() -> Iterator[None]:
+    """What the catalog refuses, as errors whose text a client gets to read."""
+    try:
+        yield
+    except BadRequest as error:
+        raise UserError(_sentences(error)) from error
+    except UnknownEntity as error:
+        raise UserError(_sentences(error), code="NOT_FOUND") from error
+    except Unavailable as error:
+        raise UserError(type(error).__doc__ or "", code="UNAVAILABLE") from error
+
+
+def _sentences(error: CatalogError) -> str:
+    return f"{error.detail} {error.fix}".strip()

@@ -1,0 +1,182 @@
+"""What can be asked: small groups of root fields, together one Query."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Final
+
+import strawberry
+
+from catalog.api.graphql import types
+from catalog.api.graphql.arguments import (
+    Cumulative,
+    DatasetFilterInput,
+    Depth,
+    During,
+    EntityRef,
+    EventFilterInput,
+    IncludeIndirect,
+    JobFilterInput,
+    LineageAsOf,
+    MaxNodes,
+    NamespaceName,
+    RunFilterInput,
+    WalkDirection,
+    WalkGranularity,
+)
+from catalog.api.graphql.connections import After, Connection, First, connection_of, page_of
+from catalog.api.graphql.context import Info
+from catalog.api.graphql.enums import Direction, Granularity
+from catalog.api.graphql.errors import UserError
+from catalog.api.graphql.types.dataset import Dataset
+from catalog.api.graphql.types.event import Event, QuarantineEntry
+from catalog.api.graphql.types.job import Job
+from catalog.api.graphql.types.lineage import Lineage, Walk, When, answer
+from catalog.api.graphql.types.namespace import Namespace
+from catalog.api.graphql.types.node import Node, parse_id
+from catalog.api.graphql.types.run import Run
+from catalog.domain.ids import dataset_id, job_id
+from catalog.store.read import datasets, events, jobs, namespaces, runs
+
+_NODES: Final[dict[str, Callable[[Info, int], Awaitable[Node | None]]]] = {
+    "Dataset": types.dataset.load,
+    "Job": types.job.load,
+    "Run": types.run.load,
+    "Namespace": types.namespace.load,
+}
+
+Id = Annotated[strawberry.ID, strawberry.argument(description="An `id` that a query answered.")]
+DatasetName = Annotated[str, strawberry.argument(description="Any name of the dataset, exactly as events have it.")]
+JobName = Annotated[str, strawberry.argument(description="The name of the job, exactly as events have it.")]
+RunId = Annotated[str, strawberry.argument(description="The run id, exactly as events have it.")]
+Roots = Annotated[list[EntityRef], strawberry.argument(description="What to begin with; the answer has them all.")]
+Wanted = "Which of them; left out: all."
+DatasetsWanted = Annotated[DatasetFilterInput | None, strawberry.argument(name="filter", description=Wanted)]
+JobsWanted = Annotated[JobFilterInput | None, strawberry.argument(name="filter", description=Wanted)]
+RunsWanted = Annotated[RunFilterInput | None, strawberry.argument(name="filter", description=Wanted)]
+EventsWanted = Annotated[EventFilterInput | None, strawberry.argument(name="filter", description=Wanted)]
+
+
+@strawberry.type
+class _Things:
+    @strawberry.field(description="Anything by its id.")
+    async def node(self, info: Info, id: Id) -> Node | None:
+        type_name, key = parse_id(id)
+        load = _NODES.get(type_name)
+        return None if load is None else await load(info, key)
+
+    @strawberry.field(description="All namespaces, by name.")
+    def namespaces(self, info: Info, first: First = 50, after: After = None) -> Connection[Namespace]:
+        found = info.context.ask(namespaces.page, page_of(info, first, after))
+
+        async def counting() -> int:
+            return info.context.ask(namespaces.count)
+
+        return connection_of(found, Namespace.of, after, counting)
+
+    @strawberry.field(description="A dataset by any of its names.")
+    async def dataset(self, info: Info, namespace: NamespaceName, name: DatasetName) -> Dataset | None:
+        return await types.dataset.load(info, dataset_id(namespace, name))
+
+    @strawberry.field(description="Datasets, by namespace and name.")
+    def datasets(
+        self, info: Info, wanted: DatasetsWanted = None, first: First = 50, after: After = None
+    ) -> Connection[Dataset]:
+        these = (wanted or DatasetFilterInput()).wanted()
+        found = info.context.ask(datasets.page, these, page_of(info, first, after))
+
+        async def counting() -> int:
+            return info.context.ask(datasets.count, these)
+
+        return connection_of(found, Dataset.of, after, counting)
+
+    @strawberry.field(description="A job by its name.")
+    async def job(self, info: Info, namespace: NamespaceName, name: JobName) -> Job | None:
+        return await types.job.load(info, job_id(namespace, name))
+
+    @strawberry.field(description="Jobs, by namespace and name.")
+    def jobs(self, info: Info, wanted: JobsWanted = None, first: First = 50, after: After = None) -> Connection[Job]:
+        these = (wanted or JobFilterInput()).wanted()
+        found = info.context.ask(jobs.page, these, page_of(info, first, after))
+
+        async def counting() -> int:
+            return info.context.ask(jobs.count, these)
+
+        return connection_of(found, Job.of, after, counting)
+
+    @strawberry.field(description="A run by its run id; of several jobs' runs with the same one, the latest.")
+    def run(self, info: Info, run_id: RunId) -> Run | None:
+        row = info.context.ask(runs.by_run_id, run_id)
+        return None if row is None else Run.of(row)
+
+    @strawberry.field(description="Runs, the latest first.")
+    def runs(self, info: Info, wanted: RunsWanted = None, first: First = 50, after: After = None) -> Connection[Run]:
+        given = wanted or RunFilterInput()
+        these = given.wanted(_run_key(given.parent))
+        found = info.context.ask(runs.page, these, page_of(info, first, after))
+
+        async def counting() -> int:
+            return info.context.ask(runs.count, these)
+
+        return connection_of(found, Run.of, after, counting)
+
+
+def _run_key(id: strawberry.ID | None) -> int | None:
+    if id is None:
+        return None
+    type_name, key = parse_id(id)
+    if type_name != "Run":
+        raise UserError("`parent` is not the id of a run. Pass the `id` of a Run.")
+    return key
+
+
+@strawberry.type
+class _Walks:
+    @strawberry.field(
+        description="Where data comes from and where it goes: now, as of a moment, during a time, or ever."
+    )
+    def lineage(
+        self,
+        info: Info,
+        of: Roots,
+        *,
+        direction: WalkDirection = Direction.BOTH,
+        granularity: WalkGranularity = Granularity.DATASET,
+        depth: Depth = 5,
+        as_of: LineageAsOf = None,
+        during: During = None,
+        cumulative: Cumulative = False,
+        include_indirect: IncludeIndirect = True,
+        max_nodes: MaxNodes = 1000,
+    ) -> Lineage:
+        how = Walk(direction, granularity, depth, include_indirect, max_nodes)
+        return answer(info, [ref.ref() for ref in of], how, When(as_of, during, cumulative))
+
+
+@strawberry.type
+class _Log:
+    @strawberry.field(description="The log: every event in the order it was accepted.")
+    def events(
+        self, info: Info, wanted: EventsWanted = None, first: First = 50, after: After = None
+    ) -> Connection[Event]:
+        these = (wanted or EventFilterInput()).wanted()
+        found = info.context.ask(events.page, these, page_of(info, first, after))
+
+        async def counting() -> int:
+            return info.context.ask(events.count, these)
+
+        return connection_of(found, Event.of, after, counting)
+
+    @strawberry.field(description="What was sent and is no event, the latest first.")
+    def quarantine(self, info: Info, first: First = 50, after: After = None) -> Connection[QuarantineEntry]:
+        found = info.context.ask(events.refused, page_of(info, first, after))
+
+        async def counting() -> int:
+            return info.context.ask(events.count_refused)
+
+        return connection_of(found, QuarantineEntry.of, after, counting)
+
+
+@strawberry.type(description="What can be asked. Nothing here changes anything.")
+class Query(_Things, _Walks, _Log):
+    """All groups together."""

@@ -1,0 +1,245 @@
+"""Datasets, and what runs made of them."""
+
+from __future__ import annotations
+
+from asyncio import gather
+from collections.abc import Iterable
+from typing import Self
+
+import strawberry
+
+from catalog.api.graphql.arguments import (
+    AsOf,
+    Cumulative,
+    Depth,
+    During,
+    FacetName,
+    IncludeIndirect,
+    LineageAsOf,
+    MaxNodes,
+    WalkDirection,
+    WalkGranularity,
+)
+from catalog.api.graphql.connections import After, Connection, First, connection_of, page_of
+from catalog.api.graphql.context import Info
+from catalog.api.graphql.enums import Direction, EntityKind, Granularity, Lifecycle
+from catalog.api.graphql.scalars import BigInt, DateTime, big, moment
+from catalog.api.graphql.types import parts
+from catalog.api.graphql.types.node import Node, global_id
+from catalog.domain.changes import Column
+from catalog.domain.ids import key
+from catalog.domain.lineage import EntityRef
+from catalog.domain.words import Node as NodeKind
+from catalog.store.read import datasets, facets, jobs, subjects, versions
+from catalog.store.read.datasets import DatasetRow
+from catalog.store.read.facets import FacetRow
+from catalog.store.read.subjects import TagRow
+from catalog.store.read.versions import DatasetVersionRow
+
+
+@strawberry.type(description="A dataset: a table, file, topic, view or model. It may have several names.")
+class Dataset(Node):
+    """A dataset."""
+
+    key: strawberry.Private[int]
+    namespace: str = strawberry.field(description="The namespace of the name it is shown under.")
+    name: str = strawberry.field(description="The name it is shown under.")
+    type: str | None = strawberry.field(description="What it is, if its producer says: TABLE, VIEW, FILE …")
+    sub_type: str | None = strawberry.field(description="More exactly what it is.")
+    description: str | None = strawberry.field(description="What is in it, in its producer's words.")
+    created_at: DateTime = strawberry.field(description="The time of the first event that names it.")
+
+    @classmethod
+    def of(cls, row: DatasetRow) -> Self:
+        """From a row."""
+        return cls(
+            id=global_id("Dataset", row.id),
+            key=row.id,
+            namespace=row.namespace,
+            name=row.name,
+            type=row.type,
+            sub_type=row.sub_type,
+            description=row.description,
+            created_at=DateTime(row.created_at),
+        )
+
+    @strawberry.field(description="The other names it has, by which it is found just as well.")
+    async def aliases(self, info: Info) -> list[parts.DatasetAlias]:
+        """The names that symlinks join to this one."""
+        rows = await info.context.load(datasets.aliases, self.key) or ()
+        return [parts.DatasetAlias(namespace=row.namespace, name=row.name, type=row.type or None) for row in rows]
+
+    @strawberry.field(description="Its columns: those of its schema, then those that only lineage or a tag names.")
+    async def fields(self, info: Info, as_of: AsOf = None) -> list[parts.Field]:
+        """The columns."""
+        held = await info.context.load(facets.of_datasets, self.key, as_of, "schema") or ()
+        columns = list(parts.columns_of(held[0].payload)) if held else []
+        tags = await info.context.load(subjects.tags, self.key, NodeKind.DATASET) or ()
+        named = set(await info.context.load(datasets.columns, self.key) or ())
+        named |= {tag.field for tag in tags if tag.field is not None}
+        rest = sorted(named - {column.name for column in columns})
+        return parts.fields_of(columns, tags) + parts.fields_of(map(Column, rest), tags, in_schema=False)
+
+    @strawberry.field(description="What each run that completed made of it, the latest first.")
+    async def versions(self, info: Info, first: First = 50, after: After = None) -> Connection[DatasetVersion]:
+        """A page of versions."""
+        page = page_of(info, first, after)
+
+        async def counting() -> int:
+            return await info.context.load(versions.count_of_datasets, self.key) or 0
+
+        found = await info.context.load(versions.of_datasets, self.key, page)
+        return connection_of(found, DatasetVersion.of, after, counting)
+
+    @strawberry.field(description="The latest version now, or at a moment.")
+    async def latest_version(self, info: Info, as_of: AsOf = None) -> DatasetVersion | None:
+        """One version."""
+        row = await info.context.load(versions.latest_of_datasets, self.key, as_of)
+        return None if row is None else DatasetVersion.of(row)
+
+    @strawberry.field(description="The distinct schemas it had, the earliest first.")
+    async def schema_history(self, info: Info) -> list[parts.SchemaVersion]:
+        """Schemas with their time."""
+        rows = await info.context.load(facets.schemas, self.key) or ()
+        tags = await info.context.load(subjects.tags, self.key, NodeKind.DATASET) or ()
+        return _schemas(rows, tags)
+
+    @strawberry.field(description="Everything its producers say of it, known to the catalog or not.")
+    async def facets(self, info: Info, as_of: AsOf = None) -> list[parts.Facet]:
+        """All facets."""
+        rows = await info.context.load(facets.of_datasets, self.key, as_of) or ()
+        return [parts.Facet.of(row) for row in rows]
+
+    @strawberry.field(description="One facet by its name, if the dataset has it.")
+    async def facet(self, info: Info, name: FacetName, as_of: AsOf = None) -> parts.Facet | None:
+        """One facet; what is said of the dataset itself goes before what is said of it as input or output."""
+        rows = await info.context.load(facets.of_datasets, self.key, as_of, name)
+        return parts.Facet.of(rows[0]) if rows else None
+
+    @strawberry.field(description="The tags on it; those on its columns are at the columns.")
+    async def tags(self, info: Info) -> list[parts.Tag]:
+        """Tags of the whole dataset."""
+        rows = await info.context.load(subjects.tags, self.key, NodeKind.DATASET) or ()
+        return [parts.Tag.of(row) for row in rows if row.field is None]
+
+    @strawberry.field(description="Who answers for it.")
+    async def owners(self, info: Info) -> list[parts.Owner]:
+        """Owners."""
+        rows = await info.context.load(subjects.owners, self.key, NodeKind.DATASET) or ()
+        return [parts.Owner.of(row) for row in rows]
+
+    @strawberry.field(description="The jobs that write it now.")
+    async def producers(self, info: Info) -> list[types.job.Job]:
+        """Jobs with an edge into it."""
+        return await types.job.load_many(info, await info.context.load(jobs.producers, self.key))
+
+    @strawberry.field(description="The jobs that read it now.")
+    async def consumers(self, info: Info) -> list[types.job.Job]:
+        """Jobs with an edge from it."""
+        return await types.job.load_many(info, await info.context.load(jobs.consumers, self.key))
+
+    @strawberry.field(description="The time of the last event that uses it or says something new of it.")
+    async def updated_at(self, info: Info) -> DateTime:
+        """The last change or use."""
+        return DateTime(await info.context.load(datasets.updated_at, self.key) or self.created_at)
+
+    @strawberry.field(description="Since when it is gone: dropped and not written again. Null: it is there.")
+    async def deleted_at(self, info: Info) -> DateTime | None:
+        """The drop that still holds."""
+        return moment(await info.context.load(datasets.deleted_at, self.key))
+
+    @strawberry.field(description="The lineage of this dataset: see the field of the same name on Query.")
+    def lineage(
+        self,
+        info: Info,
+        *,
+        direction: WalkDirection = Direction.BOTH,
+        granularity: WalkGranularity = Granularity.DATASET,
+        depth: Depth = 5,
+        as_of: LineageAsOf = None,
+        during: During = None,
+        cumulative: Cumulative = False,
+        include_indirect: IncludeIndirect = True,
+        max_nodes: MaxNodes = 1000,
+    ) -> types.lineage.Lineage:
+        """The walk from here."""
+        here = EntityRef(EntityKind.DATASET, self.namespace, self.name)
+        when = types.lineage.When(as_of, during, cumulative)
+        how = types.lineage.Walk(direction, granularity, depth, include_indirect, max_nodes)
+        return types.lineage.answer(info, (here,), how, when)
+
+
+def _schemas(rows: list[FacetRow] | tuple[()], tags: list[TagRow] | tuple[()]) -> list[parts.SchemaVersion]:
+    """Facets that say the same columns in other words are one schema."""
+    result: list[parts.SchemaVersion] = []
+    last: tuple[Column, ...] | None = None
+    for row in rows:
+        columns = parts.columns_of(row.payload)
+        if columns == last and result[-1].valid_to == row.valid_from:
+            result[-1].valid_to = moment(row.valid_to)
+            continue
+        last = columns
+        result.append(
+            parts.SchemaVersion(
+                fields=parts.fields_of(columns, tags),
+                valid_from=DateTime(row.valid_from),
+                valid_to=moment(row.valid_to),
+            )
+        )
+    return result
+
+
+@strawberry.type(description="What one run made of a dataset, or a labelled state that an event declared.")
+class DatasetVersion:
+    """A version of a dataset."""
+
+    id: strawberry.ID = strawberry.field(description="An id for this version; opaque.")
+    row: strawberry.Private[DatasetVersionRow]
+    version: str | None = strawberry.field(description="What the storage calls it, such as a snapshot id; if it does.")
+    created_at: DateTime = strawberry.field(description="When the run ended, or the time of the event.")
+    row_count: BigInt | None = strawberry.field(description="How many rows were written.")
+    size: BigInt | None = strawberry.field(description="How many bytes were written.")
+    file_count: BigInt | None = strawberry.field(description="How many files were written.")
+    lifecycle: list[Lifecycle] = strawberry.field(description="What was done to the dataset as a whole.")
+
+    @classmethod
+    def of(cls, row: DatasetVersionRow) -> Self:
+        """From a row."""
+        return cls(
+            id=global_id("DatasetVersion", key("dataset version", str(row.named_id), str(row.activity_id))),
+            row=row,
+            version=row.label,
+            created_at=DateTime(row.created_at),
+            row_count=big(row.rows),
+            size=big(row.size),
+            file_count=big(row.files),
+            lifecycle=list(row.lifecycle),
+        )
+
+    @strawberry.field(description="The run that wrote it; null where an event declared it.")
+    async def run(self, info: Info) -> types.run.Run | None:
+        """The run."""
+        return await types.run.load(info, self.row.run_id)
+
+    @strawberry.field(description="The schema the dataset had then, if any was known.")
+    async def schema_version(self, info: Info) -> parts.SchemaVersion | None:
+        """The schema that held when this version was made."""
+        rows = await info.context.load(facets.schemas, self.row.dataset_id) or ()
+        tags = await info.context.load(subjects.tags, self.row.dataset_id, NodeKind.DATASET) or ()
+        held = (s for s in _schemas(rows, tags) if s.valid_from <= self.created_at)
+        return next((s for s in held if s.valid_to is None or s.valid_to > self.created_at), None)
+
+
+async def load(info: Info, key: int | None) -> Dataset | None:
+    """The dataset with this id, if there is one."""
+    row = None if key is None else await info.context.load(datasets.by_ids, key)
+    return None if row is None else Dataset.of(row)
+
+
+async def load_many(info: Info, keys: Iterable[int] | None) -> list[Dataset]:
+    """The datasets with these ids, in their order."""
+    found = await gather(*(load(info, key) for key in keys or ()))
+    return [dataset for dataset in found if dataset is not None]
+
+
+from catalog.api.graphql import types  # noqa: E402 - behind the classes: see the package

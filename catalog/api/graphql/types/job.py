@@ -1,0 +1,201 @@
+"""Jobs and their versions."""
+
+from __future__ import annotations
+
+from asyncio import gather
+from collections.abc import Iterable
+from typing import Self
+
+import strawberry
+
+from catalog.api.graphql.arguments import AsOf, FacetName, Limit, limit
+from catalog.api.graphql.connections import After, Connection, First, connection_of, page_of
+from catalog.api.graphql.context import Info
+from catalog.api.graphql.scalars import DateTime
+from catalog.api.graphql.types import parts
+from catalog.api.graphql.types.node import Node, global_id
+from catalog.domain.words import Node as NodeKind
+from catalog.store.paging import Page
+from catalog.store.read import facets, jobs, runs, subjects, versions
+from catalog.store.read.jobs import JobRow
+from catalog.store.read.versions import JobVersionRow
+
+
+@strawberry.type(description="A job: a recurring process that reads and writes datasets.")
+class Job(Node):
+    """A job."""
+
+    key: strawberry.Private[int]
+    parent_key: strawberry.Private[int | None]
+    namespace: str = strawberry.field(description="The namespace it is in: often the scheduler that runs it.")
+    name: str = strawberry.field(description="Its name within the namespace.")
+    type: str | None = strawberry.field(description="What kind of job, if its producer says: TASK, DAG, QUERY …")
+    integration: str | None = strawberry.field(description="What runs it: SPARK, AIRFLOW, DBT …")
+    processing_type: str | None = strawberry.field(description="BATCH or STREAMING.")
+    description: str | None = strawberry.field(description="What it does, in its producer's words.")
+    created_at: DateTime = strawberry.field(description="The time of the first event that names it.")
+
+    @classmethod
+    def of(cls, row: JobRow) -> Self:
+        """From a row."""
+        return cls(
+            id=global_id("Job", row.id),
+            key=row.id,
+            parent_key=row.parent_id,
+            namespace=row.namespace,
+            name=row.name,
+            type=row.type,
+            integration=row.integration,
+            processing_type=row.processing_type,
+            description=row.description,
+            created_at=DateTime(row.created_at),
+        )
+
+    @strawberry.field(description="The job it is part of, as its latest run says.")
+    async def parent(self, info: Info) -> Job | None:
+        """The job that contains it."""
+        return await load(info, self.parent_key)
+
+    @strawberry.field(
+        description="The jobs that are part of it, by name. `jobs(filter: {parent: …})` pages through all of them."
+    )
+    async def children(self, info: Info, first: Limit = 100) -> list[Job]:
+        """The jobs it contains."""
+        found = await info.context.load(jobs.children, self.key, Page(limit(first)))
+        return [Job.of(row) for row in found.items] if found else []
+
+    @strawberry.field(description="Its versions: each thing its completed runs did, the newest thing first.")
+    async def versions(self, info: Info, first: First = 50, after: After = None) -> Connection[JobVersion]:
+        """A page of versions."""
+        page = page_of(info, first, after)
+
+        async def counting() -> int:
+            return await info.context.load(versions.count_of_jobs, self.key) or 0
+
+        found = await info.context.load(versions.of_jobs, self.key, page)
+        return connection_of(found, JobVersion.of, after, counting)
+
+    @strawberry.field(description="Its runs, the latest first.")
+    async def runs(self, info: Info, first: First = 50, after: After = None) -> Connection[types.run.Run]:
+        """A page of runs."""
+        page = page_of(info, first, after)
+
+        async def counting() -> int:
+            return await info.context.load(runs.count_of_jobs, self.key) or 0
+
+        found = await info.context.load(runs.of_jobs, self.key, page)
+        return connection_of(found, types.run.Run.of, after, counting)
+
+    @strawberry.field(description="The run that was heard of last.")
+    async def latest_run(self, info: Info) -> types.run.Run | None:
+        """One run."""
+        row = await info.context.load(runs.latest_of_jobs, self.key)
+        return None if row is None else types.run.Run.of(row)
+
+    @strawberry.field(description="Everything its producer says of it, known to the catalog or not.")
+    async def facets(self, info: Info, as_of: AsOf = None) -> list[parts.Facet]:
+        """All facets."""
+        rows = await info.context.load(facets.of_jobs, self.key, as_of) or ()
+        return [parts.Facet.of(row) for row in rows]
+
+    @strawberry.field(description="One facet by its name, if the job has it.")
+    async def facet(self, info: Info, name: FacetName, as_of: AsOf = None) -> parts.Facet | None:
+        """One facet."""
+        rows = await info.context.load(facets.of_jobs, self.key, as_of, name)
+        return parts.Facet.of(rows[0]) if rows else None
+
+    @strawberry.field(description="Its source code, where the producer sends it.")
+    async def source_code(self, info: Info) -> str | None:
+        """The text of the facet `sourceCode`."""
+        return await self._text(info, "sourceCode", "sourceCode")
+
+    @strawberry.field(description="Where its source code is.")
+    async def source_code_location(self, info: Info) -> parts.CodeLocation | None:
+        """The facet `sourceCodeLocation`."""
+        rows = await info.context.load(facets.of_jobs, self.key, None, "sourceCodeLocation")
+        return parts.CodeLocation.read(rows[0].payload) if rows else None
+
+    @strawberry.field(description="The SQL it runs.")
+    async def sql(self, info: Info) -> str | None:
+        """The text of the facet `sql`."""
+        return await self._text(info, "sql", "query")
+
+    @strawberry.field(description="The tags on it.")
+    async def tags(self, info: Info) -> list[parts.Tag]:
+        """Tags."""
+        rows = await info.context.load(subjects.tags, self.key, NodeKind.JOB) or ()
+        return [parts.Tag.of(row) for row in rows]
+
+    @strawberry.field(description="Who answers for it.")
+    async def owners(self, info: Info) -> list[parts.Owner]:
+        """Owners."""
+        rows = await info.context.load(subjects.owners, self.key, NodeKind.JOB) or ()
+        return [parts.Owner.of(row) for row in rows]
+
+    @strawberry.field(description="The datasets it reads now.")
+    async def inputs(self, info: Info) -> list[types.dataset.Dataset]:
+        """Datasets with an edge into it."""
+        return await types.dataset.load_many(info, await info.context.load(jobs.inputs, self.key))
+
+    @strawberry.field(description="The datasets it writes now.")
+    async def outputs(self, info: Info) -> list[types.dataset.Dataset]:
+        """Datasets with an edge from it."""
+        return await types.dataset.load_many(info, await info.context.load(jobs.outputs, self.key))
+
+    async def _text(self, info: Info, facet: str, member: str) -> str | None:
+        rows = await info.context.load(facets.of_jobs, self.key, None, facet)
+        return parts.text_in(rows[0].payload, member) if rows else None
+
+
+@strawberry.type(description="What completed runs of a job did: the same inputs, outputs and flows by the same code.")
+class JobVersion:
+    """A version of a job."""
+
+    id: strawberry.ID = strawberry.field(description="An id for this version; opaque.")
+    key: strawberry.Private[int]
+    created_at: DateTime = strawberry.field(description="When the first run that did this ended.")
+    run_count: int = strawberry.field(description="How many runs that completed did this.")
+    code: list[parts.CodeLocation] = strawberry.field(description="Where the code was.")
+
+    @classmethod
+    def of(cls, row: JobVersionRow) -> Self:
+        """From a row."""
+        return cls(
+            id=global_id("JobVersion", row.id),
+            key=row.id,
+            created_at=DateTime(row.created_at),
+            run_count=row.runs,
+            code=[read for text in row.code if (read := parts.CodeLocation.read(text))],
+        )
+
+    @strawberry.field(description="The last run that did this.")
+    async def latest_run(self, info: Info) -> types.run.Run | None:
+        """One run."""
+        return await types.run.load(info, await info.context.load(versions.latest_runs, self.key))
+
+    @strawberry.field(description="What it reads; the numbers are those of the last run.")
+    async def inputs(self, info: Info) -> list[types.run.RunDataset]:
+        """Inputs of the last run."""
+        latest = await info.context.load(versions.latest_runs, self.key)
+        return [] if latest is None else await types.run.used(info, runs.inputs, latest)
+
+    @strawberry.field(description="What it writes; the numbers are those of the last run.")
+    async def outputs(self, info: Info) -> list[types.run.RunDataset]:
+        """Outputs of the last run."""
+        latest = await info.context.load(versions.latest_runs, self.key)
+        return [] if latest is None else await types.run.used(info, runs.outputs, latest)
+
+
+async def load(info: Info, key: int | None) -> Job | None:
+    """The job with this id, if there is one."""
+    row = None if key is None else await info.context.load(jobs.by_ids, key)
+    return None if row is None else Job.of(row)
+
+
+async def load_many(info: Info, keys: Iterable[int] | None) -> list[Job]:
+    """The jobs with these ids, in their order."""
+    found = await gather(*(load(info, key) for key in keys or ()))
+    return [job for job in found if job is not None]
+
+
+from catalog.api.graphql import types  # noqa: E402 - behind the classes: see the package

@@ -1,0 +1,234 @@
+"""Lineage: the question as the client puts it, the answer as nodes and edges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import strawberry
+from strawberry.types.nodes import SelectedField, Selection
+
+from catalog.api.graphql.arguments import TimeRange
+from catalog.api.graphql.context import Info
+from catalog.api.graphql.enums import Derivation, Direction, EntityKind, Granularity
+from catalog.api.graphql.errors import UserError
+from catalog.api.graphql.scalars import DateTime
+from catalog.api.graphql.types import parts
+from catalog.api.graphql.types.node import Node, global_id
+from catalog.domain import lineage
+from catalog.domain.timeline import ALWAYS, NOW, Window
+from catalog.domain.words import Node as NodeKind
+from catalog.store.lineage import answer as walk
+from catalog.store.read import subjects
+
+_TYPES = {
+    EntityKind.DATASET: "Dataset", EntityKind.MODEL: "Dataset", EntityKind.JOB: "Job", EntityKind.RUN: "Run",
+    EntityKind.COLUMN: "Column",
+}  # fmt: skip
+
+
+@strawberry.type(description="A thing in a lineage answer.")
+class LineageNode:
+    """A node."""
+
+    key: strawberry.Private[int]
+    id: strawberry.ID = strawberry.field(description="The id of the thing itself, which `node` finds.")
+    kind: EntityKind = strawberry.field(description="What it is.")
+    namespace: str = strawberry.field(description="Its namespace; of a run, that of its job.")
+    name: str = strawberry.field(description="Its name; of a run, its run id.")
+    column: str | None = strawberry.field(description="The column, where the node is one.")
+    depth: int = strawberry.field(description="Hops from the start: negative upstream, 0 the start itself.")
+    hidden_upstream: int = strawberry.field(description="How many direct sources of it the answer does not show.")
+    hidden_downstream: int = strawberry.field(description="How many direct targets of it the answer does not show.")
+
+    @classmethod
+    def of(cls, node: lineage.LineageNode) -> Self:
+        """From a record."""
+        return cls(
+            key=node.id,
+            id=global_id(_TYPES[node.kind], node.id),
+            kind=node.kind,
+            namespace=node.namespace,
+            name=node.name,
+            column=node.column,
+            depth=node.depth,
+            hidden_upstream=node.hidden_upstream,
+            hidden_downstream=node.hidden_downstream,
+        )
+
+    @strawberry.field(description="The thing itself.")
+    async def entity(self, info: Info) -> Node | None:
+        """A dataset, job or run."""
+        match self.kind:
+            case EntityKind.JOB:
+                return await types.job.load(info, self.key)
+            case EntityKind.RUN:
+                return await types.run.load(info, self.key)
+            case _:
+                return await types.dataset.load(info, self.key)
+
+    @strawberry.field(description="Its tags as `key`, or `key=value` where the value says more than true.")
+    async def tags(self, info: Info) -> list[str]:
+        """Tags of the dataset or job as a whole."""
+        if self.kind is EntityKind.RUN:
+            return []
+        rows = await info.context.load(subjects.tags, self.key, self._node_kind()) or ()
+        shown = (row for row in rows if row.field is None)
+        return [row.key if row.value in ("", "true") else f"{row.key}={row.value}" for row in shown]
+
+    @strawberry.field(description="The names of who answers for it.")
+    async def owners(self, info: Info) -> list[str]:
+        """Owners of the dataset or job."""
+        if self.kind is EntityKind.RUN:
+            return []
+        rows = await info.context.load(subjects.owners, self.key, self._node_kind()) or ()
+        return list(dict.fromkeys(row.name for row in rows))
+
+    def _node_kind(self) -> NodeKind:
+        return NodeKind.JOB if self.kind is EntityKind.JOB else NodeKind.DATASET
+
+
+@strawberry.type(description="That data goes from one thing to another.")
+class LineageEdge:
+    """An edge."""
+
+    edge: strawberry.Private[lineage.LineageEdge]
+    source: strawberry.ID = strawberry.field(description="The `id` of the node data comes from.")
+    target: strawberry.ID = strawberry.field(description="The `id` of the node it goes to.")
+    derivation: Derivation = strawberry.field(description="How this is known.")
+    transformations: list[parts.HowMade] = strawberry.field(description="How the data is changed on this way.")
+    masked: bool = strawberry.field(description="Whether every way the value takes along this edge hides it.")
+    first_seen: DateTime = strawberry.field(description="Since when this held.")
+    last_seen: DateTime = strawberry.field(description="When it was last confirmed by a run or a declaration.")
+
+    @classmethod
+    def of(cls, edge: lineage.LineageEdge, ids: dict[int, strawberry.ID]) -> Self:
+        """From a record; `ids` are those of the answer's nodes."""
+        return cls(
+            edge=edge,
+            source=ids[edge.source],
+            target=ids[edge.target],
+            derivation=edge.derivation,
+            transformations=[parts.HowMade.of(how) for how in edge.transformations],
+            masked=edge.masked,
+            first_seen=DateTime(edge.first_seen),
+            last_seen=DateTime(edge.last_seen),
+        )
+
+    @strawberry.field(description="The job that does it; null where a dataset itself declares it.")
+    async def job(self, info: Info) -> types.job.Job | None:
+        """The job."""
+        return await types.job.load(info, self.edge.job_id)
+
+    @strawberry.field(description="The last run that did it.")
+    async def last_run(self, info: Info) -> types.run.Run | None:
+        """The run."""
+        return await types.run.load(info, self.edge.last_run_id)
+
+
+@strawberry.type(description="Where data comes from and where it goes.")
+class Lineage:
+    """The answer."""
+
+    nodes: list[LineageNode] = strawberry.field(description="The things, nearest to the start first.")
+    edges: list[LineageEdge] = strawberry.field(description="What goes from one of them to another.")
+    truncated: bool = strawberry.field(description="Whether there is more than is shown.")
+    truncated_by: str | None = strawberry.field(description="The limit that cut it: maxNodes, maxEdges …")
+    depth_reached: int = strawberry.field(description="How many hops away the farthest node is.")
+    as_of: DateTime | None = strawberry.field(description="The moment it was asked for; null: now, or a range of time.")
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """How to walk, as the arguments say it."""
+
+    direction: Direction
+    granularity: Granularity
+    depth: int | None
+    include_indirect: bool | None
+    max_nodes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """Which time is asked about, as the arguments say it: at most one of the three."""
+
+    as_of: DateTime | None
+    during: TimeRange | None
+    cumulative: bool | None
+
+    def window(self) -> Window:
+        """The range of moments.
+
+        Raises:
+            UserError: more than one was given, or a range that ends before it begins.
+        """
+        if (self.as_of is not None) + (self.during is not None) + bool(self.cumulative) > 1:
+            raise UserError("`asOf`, `during` and `cumulative` exclude each other. Give one of them.")
+        if self.as_of is not None:
+            return Window(self.as_of, self.as_of)
+        if self.during is not None:
+            first = ALWAYS.first if self.during.from_ is None else self.during.from_
+            last = ALWAYS.last if self.during.to is None else self.during.to
+            if first > last:
+                raise UserError("`during` ends before it begins. Its `from` must not be after its `to`.")
+            return Window(first, last)
+        return ALWAYS if self.cumulative else NOW
+
+
+def answer(info: Info, of: Sequence[lineage.EntityRef], how: Walk, when: When) -> Lineage:
+    """Ask the store, and give its answer the shape clients see."""
+    if not of:
+        raise UserError("`of` is empty. Name at least one thing to begin with.")
+    if how.depth is not None and how.depth < 0:
+        raise UserError(f"A depth of {how.depth} hops. Ask for 0 or more.")
+    bounds = info.context.bounds
+    question = lineage.Question(
+        of=tuple(of),
+        direction=how.direction,
+        granularity=how.granularity,
+        depth=bounds.max_nodes if how.depth is None else min(how.depth, bounds.max_nodes),
+        window=when.window(),
+        include_indirect=how.include_indirect is not False,
+        max_nodes=_nodes_allowed(how.max_nodes, bounds.max_nodes),
+        max_edges=bounds.max_edges,
+        hidden=not {"hiddenUpstream", "hiddenDownstream"}.isdisjoint(_names(info.selected_fields)),
+    )
+    found = info.context.ask(walk, question)
+    nodes = [LineageNode.of(node) for node in found.nodes]
+    ids = {node.key: node.id for node in nodes}
+    return Lineage(
+        nodes=nodes,
+        edges=[LineageEdge.of(edge, ids) for edge in found.edges],
+        truncated=found.truncated,
+        truncated_by=found.truncated_by,
+        depth_reached=found.depth_reached,
+        as_of=when.as_of,
+    )
+
+
+def _nodes_allowed(asked: int | None, most: int) -> int:
+    if asked is None:
+        return min(1_000, most)
+    if asked < 1:
+        raise UserError(f"At most {asked} nodes. Ask for 1 or more with `maxNodes`.")
+    if asked > most:
+        raise UserError(
+            f"The question asks for {asked} nodes, more than the {most} allowed (CATALOG_LINEAGE_MAX_NODES). "
+            "Ask for fewer with `maxNodes`, or for less `depth`.",
+            code="LIMIT_EXCEEDED",
+            limit="max_nodes",
+        )
+    return asked
+
+
+def _names(selections: Sequence[Selection]) -> Iterator[str]:
+    """The names of all fields selected, at any depth."""
+    for selection in selections:
+        if isinstance(selection, SelectedField):
+            yield selection.name
+        yield from _names(selection.selections)
+
+
+from catalog.api.graphql import types  # noqa: E402 - behind the classes: see the package

@@ -1,0 +1,156 @@
+"""Runs of jobs, and the datasets they used."""
+
+from __future__ import annotations
+
+from asyncio import gather
+from collections.abc import Callable, Collection, Mapping
+from typing import Self
+
+import strawberry
+
+from catalog.api.graphql import run_facets
+from catalog.api.graphql.arguments import FacetName, Limit, limit
+from catalog.api.graphql.context import Info
+from catalog.api.graphql.enums import Lifecycle, RunState
+from catalog.api.graphql.scalars import BigInt, DateTime, big, moment
+from catalog.api.graphql.types import parts
+from catalog.api.graphql.types.node import Node, global_id
+from catalog.domain.projection import DatasetUse
+from catalog.store.engine import Read
+from catalog.store.paging import Page
+from catalog.store.read import events, runs
+from catalog.store.read.facets import FacetRow
+from catalog.store.read.runs import RunRow
+
+
+@strawberry.type(description="One run of a job.")
+class Run(Node):
+    """A run."""
+
+    row: strawberry.Private[RunRow]
+    run_id: str = strawberry.field(description="The id its producer gave it, mostly a UUID.")
+    state: RunState = strawberry.field(description="How far it has come; COMPLETE beats FAIL beats ABORT.")
+    conflicting: bool = strawberry.field(description="Whether it reported more than one way to end.")
+    started_at: DateTime | None = strawberry.field(
+        description="When it started, or was first heard of. Null for a run that only others name."
+    )
+    ended_at: DateTime | None = strawberry.field(description="When it came to the end that `state` shows.")
+    nominal_start: DateTime | None = strawberry.field(description="The beginning of the time it is for.")
+    nominal_end: DateTime | None = strawberry.field(description="The end of the time it is for.")
+
+    @classmethod
+    def of(cls, row: RunRow) -> Self:
+        """From a row."""
+        return cls(
+            id=global_id("Run", row.id),
+            row=row,
+            run_id=row.run_id,
+            state=row.state,
+            conflicting=row.conflicting,
+            started_at=moment(row.began_at),
+            ended_at=moment(row.ended_at),
+            nominal_start=moment(row.nominal_start),
+            nominal_end=moment(row.nominal_end),
+        )
+
+    @strawberry.field(description="The job it is a run of.")
+    async def job(self, info: Info) -> types.job.Job | None:
+        """The job."""
+        return await types.job.load(info, self.row.job_id)
+
+    @strawberry.field(description="The run it is part of.")
+    async def parent(self, info: Info) -> Run | None:
+        """The run that contains it."""
+        return await load(info, self.row.parent_id)
+
+    @strawberry.field(description="The run at the top of the tree it is part of, where its producer names it.")
+    async def root(self, info: Info) -> Run | None:
+        """The topmost run."""
+        return await load(info, self.row.root_id)
+
+    @strawberry.field(
+        description="The runs that are part of it, the latest first. `runs(filter: {parent: …})` pages through all."
+    )
+    async def children(self, info: Info, first: Limit = 100) -> list[Run]:
+        """The runs it contains."""
+        found = await info.context.load(runs.children, self.row.id, Page(limit(first)))
+        return [Run.of(row) for row in found.items] if found else []
+
+    @strawberry.field(description="What it read.")
+    async def inputs(self, info: Info) -> list[RunDataset]:
+        """Inputs."""
+        return await used(info, runs.inputs, self.row.id)
+
+    @strawberry.field(description="What it wrote.")
+    async def outputs(self, info: Info) -> list[RunDataset]:
+        """Outputs."""
+        return await used(info, runs.outputs, self.row.id)
+
+    @strawberry.field(description="Everything its events say of the run itself, known to the catalog or not.")
+    async def facets(self, info: Info) -> list[parts.Facet]:
+        """All facets."""
+        return [parts.Facet.of(row) for row in await self._facets(info)]
+
+    @strawberry.field(description="One facet by its name, if the run has it.")
+    async def facet(self, info: Info, name: FacetName) -> parts.Facet | None:
+        """One facet."""
+        return next((parts.Facet.of(row) for row in await self._facets(info) if row.name == name), None)
+
+    @strawberry.field(
+        description="Its events, by the times they tell. `events(filter: {runId: …})` pages through all of them."
+    )
+    async def events(self, info: Info, first: Limit = 100) -> list[types.event.Event]:
+        """Events."""
+        found = await info.context.load(events.of_runs, self.row.id, Page(limit(first)))
+        return [types.event.Event.of(row) for row in found.items] if found else []
+
+    @strawberry.field(description="Why it failed, where it said so.")
+    async def error(self, info: Info) -> parts.RunError | None:
+        """The facet `errorMessage`."""
+        said = (row for row in await self._facets(info) if row.name == "errorMessage")
+        return next((parts.RunError.read(row.payload) for row in said), None)
+
+    async def _facets(self, info: Info) -> list[FacetRow]:
+        return await info.context.load(run_facets.of_runs, self.row.id) or []
+
+
+@strawberry.type(description="A dataset as a run used it.")
+class RunDataset:
+    """An input or output of a run."""
+
+    dataset: types.dataset.Dataset = strawberry.field(description="The dataset.")
+    version: str | None = strawberry.field(description="What the storage calls the version used, if it says.")
+    row_count: BigInt | None = strawberry.field(description="How many rows were read or written.")
+    size: BigInt | None = strawberry.field(description="How many bytes were read or written.")
+    file_count: BigInt | None = strawberry.field(description="How many files were read or written.")
+    lifecycle: list[Lifecycle] = strawberry.field(description="What was done to the dataset as a whole.")
+
+    @classmethod
+    def of(cls, use: DatasetUse, used: types.dataset.Dataset) -> Self:
+        """From a record and the dataset it is about."""
+        return cls(
+            dataset=used,
+            version=use.label,
+            row_count=big(use.rows),
+            size=big(use.size),
+            file_count=big(use.files),
+            lifecycle=list(use.lifecycle),
+        )
+
+
+async def used(
+    info: Info, read: Callable[[Read, Collection[int]], Mapping[int, list[DatasetUse]]], key: int
+) -> list[RunDataset]:
+    """What a run used: `read` is one of the store's `inputs` and `outputs`."""
+    uses = await info.context.load(read, key) or []
+    found = await gather(*(types.dataset.load(info, use.dataset_id) for use in uses))
+    return [RunDataset.of(use, one) for use, one in zip(uses, found, strict=True) if one is not None]
+
+
+async def load(info: Info, key: int | None) -> Run | None:
+    """The run with this id, if there is one."""
+    row = None if key is None else await info.context.load(runs.by_ids, key)
+    return None if row is None else Run.of(row)
+
+
+from catalog.api.graphql import types  # noqa: E402 - behind the classes: see the package

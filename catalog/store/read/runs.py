@@ -1,0 +1,192 @@
+"""Runs: state, times, parents, and what each read and wrote."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Row, Select, and_, func, or_, select
+
+from catalog.domain.ids import job_id, key
+from catalog.domain.projection import DatasetUse
+from catalog.domain.timeline import BEGINNING
+from catalog.domain.words import Role, RunState
+from catalog.store import paging
+from catalog.store.dialect import any_of
+from catalog.store.engine import Read
+from catalog.store.paging import Order, Page, Slice
+from catalog.store.rows import use_record
+from catalog.store.tables import dataset, run, run_dataset
+
+_ALL: Select[Any] = select(
+    run.c.id, run.c.job_id, run.c.run_id, run.c.state, run.c.first_at, run.c.last_at, run.c.started_at,
+    run.c.completed_at, run.c.failed_at, run.c.aborted_at, run.c.nominal_start, run.c.nominal_end, run.c.parent_id,
+    run.c.root_id, run.c.version_id,
+)  # fmt: skip
+
+# Runs that others only name have no time; they are behind all others in the lists that have them.
+_HEARD = Order("run", (run.c.first_at, run.c.id), descending=True)
+_NAMED = Order("run+", (func.coalesce(run.c.first_at, BEGINNING), run.c.id), descending=True)
+_STARTED = func.coalesce(run.c.started_at, run.c.first_at)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A run. Times are microseconds since 1970 UTC; all of them are None where others only named it."""
+
+    id: int
+    job_id: int
+    run_id: str
+    state: RunState
+    first_at: int | None
+    last_at: int | None
+    started_at: int | None
+    completed_at: int | None
+    failed_at: int | None
+    aborted_at: int | None
+    nominal_start: int | None
+    nominal_end: int | None
+    parent_id: int | None
+    root_id: int | None
+    version_id: int | None
+
+    @property
+    def began_at(self) -> int | None:
+        """When it started, or was first heard of where no START came."""
+        return self.first_at if self.started_at is None else self.started_at
+
+    @property
+    def ended_at(self) -> int | None:
+        """When it reached the terminal state that is shown."""
+        ends = {
+            RunState.COMPLETE: self.completed_at, RunState.FAIL: self.failed_at, RunState.ABORT: self.aborted_at
+        }  # fmt: skip
+        return ends.get(self.state)
+
+    @property
+    def conflicting(self) -> bool:
+        """Whether more than one terminal state was reported."""
+        return sum(at is not None for at in (self.completed_at, self.failed_at, self.aborted_at)) > 1
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs: those that all of what is given is true of.
+
+    `job` is a namespace and a name, `parent` the id of a run in the database; the times are microseconds since
+    1970 UTC, the first included, the second not. Runs others only named are left out unless `states` has UNKNOWN.
+    """
+
+    job: tuple[str, str] | None = None
+    states: tuple[RunState, ...] | None = None
+    started_after: int | None = None
+    started_before: int | None = None
+    parent: int | None = None
+    conflicting: bool | None = None
+
+
+def by_ids(connection: Read, ids: Collection[int]) -> dict[int, RunRow]:
+    """These runs."""
+    return {row.id: _record(row) for row in connection.execute(_ALL.where(any_of(connection, run.c.id, ids)))}
+
+
+def by_run_id(connection: Read, run_id: str) -> RunRow | None:
+    """The run with this id; of several jobs' runs with the same one, the latest."""
+    named = _ALL.where(run.c.run_key == key("run_id", run_id)).order_by(*_NAMED.by()).limit(1)
+    row = connection.execute(named).first()
+    return None if row is None else _record(row)
+
+
+def page(connection: Read, wanted: RunFilter, page: Page) -> Slice[RunRow]:
+    """Runs, the latest first."""
+    order = _NAMED if _with_named(wanted) else _HEARD
+    return paging.paginate(connection, _matching(wanted), order, page).each(_record)
+
+
+def count(connection: Read, wanted: RunFilter) -> int:
+    """How many match."""
+    return paging.count(connection, _matching(wanted))
+
+
+def of_jobs(connection: Read, ids: Collection[int], page: Page) -> dict[int, Slice[RunRow]]:
+    """The runs of each job, the latest first."""
+    everything = _matching(RunFilter())
+    found = paging.paginate_each(connection, everything, run.c.job_id, ids, order=_HEARD, page=page, seek=True)
+    return {owner: rows.each(_record) for owner, rows in found.items()}
+
+
+def count_of_jobs(connection: Read, ids: Collection[int]) -> dict[int, int]:
+    """How many runs each job has."""
+    return paging.count_each(connection, _matching(RunFilter()), run.c.job_id, ids)
+
+
+def latest_of_jobs(connection: Read, ids: Collection[int]) -> dict[int, RunRow]:
+    """The latest run of each job."""
+    return {owner: rows.items[0] for owner, rows in of_jobs(connection, ids, Page(1)).items()}
+
+
+def children(connection: Read, ids: Collection[int], page: Page) -> dict[int, Slice[RunRow]]:
+    """The runs that each of these contains, the latest first."""
+    found = paging.paginate_each(connection, _ALL, run.c.parent_id, ids, order=_NAMED, page=page)
+    return {parent: rows.each(_record) for parent, rows in found.items()}
+
+
+def inputs(connection: Read, ids: Collection[int]) -> dict[int, list[DatasetUse]]:
+    """What each run read: one record for each dataset, with the id the dataset is shown under, in list order."""
+    return _uses(connection, ids, Role.INPUT)
+
+
+def outputs(connection: Read, ids: Collection[int]) -> dict[int, list[DatasetUse]]:
+    """What each run wrote; as `inputs`."""
+    return _uses(connection, ids, Role.OUTPUT)
+
+
+def _uses(connection: Read, ids: Collection[int], role: Role) -> dict[int, list[DatasetUse]]:
+    shown = dataset.alias("shown")
+    rows = connection.execute(
+        select(run_dataset, shown.c.id.label("shown_id"))
+        .join(dataset, dataset.c.id == run_dataset.c.dataset_id)
+        .join(shown, shown.c.id == dataset.c.canonical_id)
+        .where(any_of(connection, run_dataset.c.activity_id, ids), run_dataset.c.role == int(role))
+        .order_by(shown.c.sort_key, shown.c.id)
+    )
+    result: dict[int, dict[int, DatasetUse]] = defaultdict(dict)
+    for row in rows:
+        # A run that named a dataset by two of its names used one dataset.
+        use = replace(use_record(row), dataset_id=row.shown_id)
+        known = result[row.activity_id].get(row.shown_id)
+        result[row.activity_id][row.shown_id] = use if known is None else known | use
+    return {owner: list(uses.values()) for owner, uses in result.items()}
+
+
+def _with_named(wanted: RunFilter) -> bool:
+    return RunState.UNKNOWN in (wanted.states or ())
+
+
+def _matching(wanted: RunFilter) -> Select[Any]:
+    found = _ALL if _with_named(wanted) else _ALL.where(run.c.first_at.is_not(None))
+    if wanted.job is not None:
+        found = found.where(run.c.job_id == job_id(*wanted.job))
+    if wanted.states is not None:
+        found = found.where(run.c.state.in_([int(state) for state in wanted.states]))
+    if wanted.started_after is not None:
+        found = found.where(wanted.started_after <= _STARTED)
+    if wanted.started_before is not None:
+        found = found.where(wanted.started_before > _STARTED)
+    if wanted.parent is not None:
+        found = found.where(run.c.parent_id == wanted.parent)
+    if wanted.conflicting is not None:
+        completed, failed, aborted = (at.is_not(None) for at in (run.c.completed_at, run.c.failed_at, run.c.aborted_at))
+        two = or_(and_(completed, failed), and_(completed, aborted), and_(failed, aborted))
+        found = found.where(two if wanted.conflicting else ~two)
+    return found
+
+
+def _record(row: Row[Any]) -> RunRow:
+    return RunRow(
+        row.id, row.job_id, row.run_id, RunState(row.state), row.first_at, row.last_at, row.started_at,
+        row.completed_at, row.failed_at, row.aborted_at, row.nominal_start, row.nominal_end, row.parent_id,
+        row.root_id, row.version_id,
+    )  # fmt: skip

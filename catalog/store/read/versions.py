@@ -1,0 +1,148 @@
+"""Versions: of a dataset, what each completed run made of it; of a job, what its completed runs did."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, Select, and_, case, func, or_, select
+
+from catalog.domain.words import Lifecycle, Role
+from catalog.store import paging
+from catalog.store.dialect import any_of
+from catalog.store.engine import Read
+from catalog.store.paging import Order, Page, Slice
+from catalog.store.tables import dataset, job_version, run, run_dataset
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetVersionRow:
+    """What a completed run wrote, or a labelled state that an event declared; then there is no run.
+
+    `created_at` is the end of the run or the time of the event, in microseconds since 1970 UTC.
+    """
+
+    dataset_id: int
+    named_id: int
+    activity_id: int
+    run_id: int | None
+    created_at: int
+    label: str | None
+    rows: int | None
+    size: int | None
+    files: int | None
+    lifecycle: Lifecycle
+
+
+@dataclass(frozen=True, slots=True)
+class JobVersionRow:
+    """What completed runs of a job did. `code` has a JSON object for each place the code was at.
+
+    `created_at` is the end of the first such run, in microseconds since 1970 UTC; `latest_run` is the last one.
+    """
+
+    id: int
+    job_id: int
+    code: tuple[str, ...]
+    created_at: int
+    runs: int
+
+
+_AT = case((run_dataset.c.role == int(Role.OUTPUT), run.c.completed_at), else_=run_dataset.c.last_at)
+_OF_DATASETS = (
+    select(
+        dataset.c.canonical_id, run_dataset.c.dataset_id.label("named_id"), run_dataset.c.activity_id,
+        run.c.id.label("run_id"), _AT.label("created_at"), run_dataset.c.label.label("version"),
+        run_dataset.c.row_count, run_dataset.c.byte_count, run_dataset.c.file_count, run_dataset.c.lifecycle,
+    )
+    .select_from(run_dataset)
+    .join(dataset, dataset.c.id == run_dataset.c.dataset_id)
+    .outerjoin(run, run.c.id == run_dataset.c.activity_id)
+    .where(
+        or_(
+            and_(run_dataset.c.role == int(Role.OUTPUT), run.c.completed_at.is_not(None)),
+            and_(run_dataset.c.role == int(Role.DECLARED), run_dataset.c.label.is_not(None)),
+        )
+    )
+)  # fmt: skip
+_LATEST_FIRST = Order(
+    "dataset version", (_AT, run_dataset.c.activity_id, run_dataset.c.dataset_id), descending=True
+)  # fmt: skip
+
+_done = (
+    select(run.c.version_id, func.min(run.c.completed_at).label("created_at"), func.count().label("runs"))
+    .where(run.c.version_id.is_not(None), run.c.completed_at.is_not(None))
+    .group_by(run.c.version_id)
+)
+
+
+def of_datasets(
+    connection: Read, ids: Collection[int], page: Page, as_of: int | None = None
+) -> dict[int, Slice[DatasetVersionRow]]:
+    """The versions of each dataset, the latest first; with `as_of`, those there were by then."""
+    statement = _OF_DATASETS if as_of is None else _OF_DATASETS.where(as_of >= _AT)
+    found = paging.paginate_each(connection, statement, dataset.c.canonical_id, ids, order=_LATEST_FIRST, page=page)
+    return {owner: rows.each(_dataset_version) for owner, rows in found.items()}
+
+
+def count_of_datasets(connection: Read, ids: Collection[int]) -> dict[int, int]:
+    """How many versions each dataset has."""
+    return paging.count_each(connection, _OF_DATASETS, dataset.c.canonical_id, ids)
+
+
+def latest_of_datasets(
+    connection: Read, ids: Collection[int], as_of: int | None = None
+) -> dict[int, DatasetVersionRow]:
+    """The latest version of each dataset; with `as_of`, the one of then."""
+    return {owner: rows.items[0] for owner, rows in of_datasets(connection, ids, Page(1), as_of).items()}
+
+
+def of_jobs(connection: Read, ids: Collection[int], page: Page) -> dict[int, Slice[JobVersionRow]]:
+    """The versions of each job, the latest new one first."""
+    statement, order = _of_jobs(connection, ids)
+    found = paging.paginate_each(connection, statement, job_version.c.job_id, ids, order=order, page=page)
+    return {owner: rows.each(_job_version) for owner, rows in found.items()}
+
+
+def count_of_jobs(connection: Read, ids: Collection[int]) -> dict[int, int]:
+    """How many versions each job has."""
+    return paging.count_each(connection, select(job_version.c.id), job_version.c.job_id, ids)
+
+
+def latest_runs(connection: Read, ids: Collection[int]) -> dict[int, int]:
+    """The last run that completed with each job version."""
+    latest = (
+        select(
+            run.c.version_id,
+            run.c.id,
+            func.row_number()
+            .over(partition_by=run.c.version_id, order_by=(run.c.completed_at.desc(), run.c.id.desc()))
+            .label("rank"),
+        )
+        .join(job_version, job_version.c.job_id == run.c.job_id)
+        .where(any_of(connection, job_version.c.id, ids), run.c.version_id == job_version.c.id)
+        .where(run.c.completed_at.is_not(None))
+        .subquery()
+    )
+    rows = connection.execute(select(latest.c.version_id, latest.c.id).where(latest.c.rank == 1))
+    return {version: id for version, id in rows}  # noqa: C416 - rows, not pairs, to mypy
+
+
+def _of_jobs(connection: Read, ids: Collection[int]) -> tuple[Select[Any], Order]:
+    done = _done.where(any_of(connection, run.c.job_id, ids)).subquery("done")
+    statement = select(job_version.c.id, job_version.c.job_id, job_version.c.code, done.c.created_at, done.c.runs).join(
+        done, done.c.version_id == job_version.c.id
+    )
+    return statement, Order("job version", (done.c.created_at, job_version.c.id), descending=True)
+
+
+def _dataset_version(row: Row[Any]) -> DatasetVersionRow:
+    return DatasetVersionRow(
+        row.canonical_id, row.named_id, row.activity_id, row.run_id, row.created_at, row.version, row.row_count,
+        row.byte_count, row.file_count, Lifecycle(row.lifecycle),
+    )  # fmt: skip
+
+
+def _job_version(row: Row[Any]) -> JobVersionRow:
+    return JobVersionRow(row.id, row.job_id, tuple(filter(None, row.code.split("\n"))), row.created_at, row.runs)

@@ -1,0 +1,1 @@
+"""Pages for people. They work offline: nothing in them comes from elsewhere."""

@@ -1,0 +1,188 @@
+"""The question's arguments and the answer's shape; what the lineage is, is tested at the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from graphql import GraphQLError
+
+from builders import columns, declared_dataset, drawn_from, facet, moment, ran
+from catalog.api.graphql.context import Bounds
+from catalog.api.graphql.schema import execute
+from catalog.store.engine import Database
+
+Tell = Callable[..., Any]
+Ask = Callable[..., Any]
+Refusal = Callable[..., GraphQLError]
+
+MIDDLE = '{kind: DATASET, namespace: "shop", name: "b"}'
+
+
+def told(tell: Tell) -> None:
+    """A to e, one job a step; and a run that later reads something else."""
+    tell(
+        ran("ab", 0, "r1").reading("a").writing("b", tags=facet(tags=[{"key": "pii", "value": "true"}])),
+        ran("bc", 1, "r2").reading("b").writing("c"),
+        ran("cd", 2, "r3").reading("c").writing("d"),
+        ran("de", 3, "r4").reading("d").writing("e"),
+        ran("ab", 10, "r5").reading("z").writing("b"),
+    )
+
+
+def names(lineage: Any) -> dict[str, int]:
+    return {node["name"]: node["depth"] for node in lineage["nodes"]}
+
+
+def lineage(ask: Ask, arguments: str, fields: str = "nodes { name depth }", of: str = MIDDLE) -> Any:
+    return ask(f"{{ lineage(of: [{of}] {arguments}) {{ {fields} }} }}")["lineage"]
+
+
+def test_an_answer_has_nodes_edges_and_says_how_complete_it_is(tell: Tell, ask: Ask):
+    told(tell)
+    found = lineage(
+        ask,
+        "depth: 1",
+        """truncated truncatedBy depthReached asOf
+        nodes { id kind namespace name column depth tags owners hiddenUpstream hiddenDownstream
+                entity { __typename id ... on Dataset { name } } }
+        edges { source target derivation masked transformations { type } firstSeen lastSeen
+                job { name } lastRun { runId } }""",
+    )
+    ids = {node["name"]: node["id"] for node in found["nodes"]}
+    assert {
+        node["name"]: (node["depth"], node["hiddenUpstream"], node["hiddenDownstream"]) for node in found["nodes"]
+    } == {
+        "b": (0, 0, 0),
+        "z": (-1, 0, 0),
+        "c": (1, 0, 1),
+    }
+    for node in found["nodes"]:
+        assert node["entity"] == {"__typename": "Dataset", "id": node["id"], "name": node["name"]}
+        assert (node["kind"], node["namespace"], node["column"], node["owners"]) == ("DATASET", "shop", None, [])
+        assert node["tags"] == (["pii"] if node["name"] == "b" else [])
+    edges = {(edge["source"], edge["target"]): edge for edge in found["edges"]}
+    assert edges[ids["z"], ids["b"]] == {
+        "source": ids["z"],
+        "target": ids["b"],
+        "derivation": "IMPLICIT",
+        "masked": False,
+        "transformations": [],
+        "firstSeen": moment(11),
+        "lastSeen": moment(11),
+        "job": {"name": "ab"},
+        "lastRun": {"runId": "r5"},
+    }
+    assert set(edges) == {(ids["z"], ids["b"]), (ids["b"], ids["c"])}
+    assert (found["truncated"], found["truncatedBy"], found["depthReached"], found["asOf"]) == (False, None, 1, None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("", {"b": 0, "z": -1, "c": 1, "d": 2, "e": 3}),
+        ("depth: null", {"b": 0, "z": -1, "c": 1, "d": 2, "e": 3}),
+        ("depth: 0", {"b": 0}),
+        ("depth: 2, direction: DOWNSTREAM", {"b": 0, "c": 1, "d": 2}),
+        ("direction: UPSTREAM", {"b": 0, "z": -1}),
+        ('direction: UPSTREAM, asOf: "2026-01-01T00:05:00Z"', {"b": 0, "a": -1}),
+        ('direction: UPSTREAM, asOf: "2025-01-01"', {"b": 0}),
+        ('direction: UPSTREAM, during: {from: "2026-01-01T00:05:00Z"}', {"b": 0, "a": -1, "z": -1}),
+        ('direction: UPSTREAM, during: {from: "2026-01-01T00:20:00Z"}', {"b": 0, "z": -1}),
+        ('direction: UPSTREAM, during: {to: "2026-01-01T00:05:00Z"}', {"b": 0, "a": -1}),
+        ("direction: UPSTREAM, during: {}", {"b": 0, "a": -1, "z": -1}),
+        ("direction: UPSTREAM, cumulative: true", {"b": 0, "a": -1, "z": -1}),
+        ("granularity: JOB, depth: 1", {"b": 0, "ab": -1, "bc": 1}),
+    ],
+)
+def test_arguments_say_which_way_how_far_and_when(tell: Tell, ask: Ask, arguments: str, expected: dict[str, int]):
+    told(tell)
+    assert names(lineage(ask, arguments)) == expected
+
+
+def test_an_answer_that_is_cut_says_by_which_limit(tell: Tell, ask: Ask):
+    told(tell)
+    found = lineage(ask, "direction: DOWNSTREAM, maxNodes: 2", "truncated truncatedBy nodes { name }")
+    assert (found["truncated"], found["truncatedBy"], len(found["nodes"])) == (True, "maxNodes", 2)
+
+
+def test_hidden_neighbours_are_counted_only_when_asked_for_also_in_a_fragment(
+    tell: Tell, ask: Ask, database: Database, statements: Any
+):
+    told(tell)
+    with statements(database) as plain:
+        lineage(ask, "depth: 1", "nodes { id }")
+    with statements(database) as counted:
+        fragment = "fragment A on Lineage { nodes { ... { hiddenDownstream } } }"
+        query = f"{{ lineage(of: [{MIDDLE}], depth: 1) {{ ...A }} }} {fragment}"
+        found = ask(query)["lineage"]
+    assert sum(node["hiddenDownstream"] for node in found["nodes"]) == 1
+    assert len(plain) < len(counted)
+
+
+def test_jobs_and_runs_are_nodes_and_roots_too(tell: Tell, ask: Ask):
+    told(tell)
+    shown = "nodes { kind name depth tags entity { __typename id } id }"
+    jobs = lineage(ask, "granularity: JOB, depth: 1", shown, '{kind: JOB, namespace: "shop", name: "bc"}')
+    assert {node["name"]: node["kind"] for node in jobs["nodes"]} == {"b": "DATASET", "bc": "JOB", "c": "DATASET"}
+    assert all(node["entity"]["id"] == node["id"] for node in jobs["nodes"])
+    runs = lineage(ask, "granularity: RUN, depth: 1", shown, '{kind: RUN, namespace: "", name: "r2"}')
+    assert {"r2": "Run"}.items() <= {n["name"]: n["entity"]["__typename"] for n in runs["nodes"]}.items()
+
+
+def test_a_dataset_answers_its_own_lineage(tell: Tell, ask: Ask):
+    told(tell)
+    own = ask('{ dataset(namespace: "shop", name: "b") { lineage(direction: UPSTREAM) { nodes { name depth } } } }')
+    assert names(own["dataset"]["lineage"]) == {"b": 0, "z": -1}
+
+
+def test_an_edge_a_dataset_declares_itself_has_no_job(tell: Tell, ask: Ask):
+    tell(declared_dataset("view", 0, lineage=drawn_from("table"), schema=columns(a="int")))
+    found = lineage(
+        ask,
+        "",
+        "edges { derivation job { name } lastRun { runId } }",
+        '{kind: DATASET, namespace: "shop", name: "view"}',
+    )
+    assert found["edges"] == [{"derivation": "DECLARED", "job": None, "lastRun": None}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("of: []", "`of` is empty"),
+        (f"of: [{MIDDLE}], depth: -1", "depth of -1"),
+        (f"of: [{MIDDLE}], maxNodes: 0", "maxNodes"),
+        (f'of: [{MIDDLE}], asOf: "2026-01-01", cumulative: true', "exclude each other"),
+        (f'of: [{MIDDLE}], asOf: "2026-01-01", during: {{}}', "exclude each other"),
+        (f'of: [{MIDDLE}], during: {{from: "2026-01-02", to: "2026-01-01"}}', "ends before it begins"),
+        (f"of: [{MIDDLE}], granularity: COLUMN", "not answered yet"),
+        ('of: [{kind: JOB, namespace: "shop", name: "none"}]', "none"),
+    ],
+)
+def test_a_question_that_cannot_be_answered_is_refused_in_words(
+    tell: Tell, refusal: Refusal, arguments: str, says: str
+):
+    told(tell)
+    assert says in refusal(f"{{ lineage({arguments}) {{ truncated }} }}").message
+
+
+def test_what_is_unknown_is_told_apart_from_what_is_wrong(refusal: Refusal):
+    error = refusal(f"{{ lineage(of: [{MIDDLE}]) {{ truncated }} }}")
+    assert error.extensions == {"code": "NOT_FOUND"}
+
+
+def test_more_nodes_than_the_setting_allows_are_refused_naming_it(tell: Tell, database: Database):
+    told(tell)
+    query = f"{{ lineage(of: [{MIDDLE}], maxNodes: 6) {{ truncated }} }}"
+    result = execute(database, query, bounds=Bounds(max_nodes=5))
+    assert result.errors is not None
+    assert "CATALOG_LINEAGE_MAX_NODES" in result.errors[0].message
+    assert result.errors[0].extensions == {"code": "LIMIT_EXCEEDED", "limit": "max_nodes"}
+    assert execute(database, query, bounds=Bounds(max_nodes=6)).errors is None
+    unsaid = execute(
+        database, f"{{ lineage(of: [{MIDDLE}], maxNodes: null) {{ nodes {{ name }} }} }}", bounds=Bounds(3)
+    )
+    assert unsaid.data is not None
+    assert len(unsaid.data["lineage"]["nodes"]) == 3
