@@ -15,7 +15,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from catalog.api.graphql import app as graphql
@@ -69,6 +69,8 @@ class Service:
 
     def _routes(self) -> list[BaseRoute]:
         return [
+            # Whoever opens the bare address in a browser wants the page.
+            Route("/", lambda _: RedirectResponse(graphql.PATH)),
             Route("/livez", _livez),
             Route("/readyz", self._readyz),
             *self.source.routes(),
