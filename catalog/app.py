@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
@@ -17,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
+from uvicorn.supervisors import Multiprocess
 
 from catalog.api.graphql import app as graphql
 from catalog.api.graphql.context import Bounds
@@ -132,12 +134,13 @@ class Service:
         return checks
 
 
-def serve(settings: Settings, started: Callable[[str], None] = lambda _: None) -> None:
+def serve(settings: Settings, started: Callable[[str], None] = lambda _: None, workers: int = 1) -> None:
     """Serve until SIGTERM or SIGINT, then finish what was begun and return within 8 s.
 
     Args:
         settings: With port 0 a free one is taken.
-        started: Called with the base URL once requests are answered.
+        started: Called with the base URL once requests are answered; with several processes, once they wait in line.
+        workers: Processes that accept from one socket; one that dies is started again.
 
     Raises:
         NotMigrated: the database is there, but not at the version this program needs.
@@ -148,14 +151,22 @@ def serve(settings: Settings, started: Callable[[str], None] = lambda _: None) -
         with suppress(Unavailable):
             migrate.check(service.database)
         with _listen(settings.host, settings.port) as listening, suppress(KeyboardInterrupt):
-            _Server(_uvicorn_config(service.app), service, started).run([listening])
+            if workers == 1:
+                _Server(_uvicorn_config(service.app), service, started).run([listening])
+            else:
+                # The application is made in each process: neither connections nor threads can be handed over.
+                config = _uvicorn_config(partial(build_app, settings), workers)
+                started(_url(listening))
+                Multiprocess(config, [listening]).run()
     finally:
         service.database.close()
 
 
-def _uvicorn_config(app: Starlette) -> uvicorn.Config:
+def _uvicorn_config(app: Starlette | Callable[[], Starlette], workers: int = 1) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        factory=workers > 1,
+        workers=workers,
         http="h11",
         lifespan="on",
         log_config=None,
@@ -165,6 +176,11 @@ def _uvicorn_config(app: Starlette) -> uvicorn.Config:
         timeout_keep_alive=65,
         timeout_graceful_shutdown=_FINISH_SECONDS,
     )
+
+
+def _url(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 class _Server(uvicorn.Server):
@@ -177,8 +193,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        host, port = self.servers[0].sockets[0].getsockname()[:2]
-        self._on_start(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+        self._on_start(_url(self.servers[0].sockets[0]))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._service.stop()

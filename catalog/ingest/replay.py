@@ -13,7 +13,6 @@ from catalog.store.engine import Database, Read, Write
 from catalog.store.paging import Page
 from catalog.store.read import events
 from catalog.store.read.events import EventFilter, EventRow
-from catalog.store.tables import GRAPH, log_entry
 
 Progress = Callable[[int, int], None]
 """Told how many entries of the log were replayed so far, and how many there are."""
@@ -88,7 +87,7 @@ def _retry(connection: Write, seq: int) -> bool:
         if failure is None:
             return False  # Somebody else was faster.
         projection = project_raw(raw)
-        _clear(connection, seq, projection)
+        log.mend(connection, seq, projection.activity_id, projection.subject_id)
         graph_writer.write(connection, [projection], head.size, project_raw)
         return True
     return False  # Its body was erased.
@@ -127,8 +126,7 @@ class _Replay:
         self._writing = []
         log.create(connection)
         size = log.lock(connection).size
-        for table in GRAPH:
-            connection.execute(table.delete())
+        graph_writer.empty(connection)
         projected = 0
         for batch in self._batches(connection, size, progress):
             self._writing = list(batch.projections)
@@ -143,10 +141,10 @@ class _Replay:
             for seq, raw, failure in log.replay(connection, start, _BATCH_ENTRIES):
                 projection, reason = self._project(seq, raw)
                 if projection is None:
-                    log.fail(connection, seq, reason)
+                    log.fail(connection, seq, reason or "")
                     continue
                 if failure is not None:
-                    _clear(connection, seq, projection)
+                    log.mend(connection, seq, projection.activity_id, projection.subject_id)
                 # What failed before is likely to be what fails again.
                 alone = failure is not None or seq in self._alone
                 if batch.projections and (alone or batch.size + len(raw) > _BATCH_BYTES):
@@ -169,12 +167,6 @@ class _Replay:
             return project_raw(raw), None
         except Exception as error:  # noqa: BLE001 - whatever a facet does to us, the entry stays in the log
             return None, _reason(error)
-
-
-def _clear(connection: Write, seq: int, projection: Projection) -> None:
-    """Take the mark away, and say what the entry is about: when it could not be projected that was not known."""
-    about = {"activity_id": projection.activity_id, "subject_id": projection.subject_id}
-    connection.execute(log_entry.update().where(log_entry.c.seq == seq).values(failure=None, **about))
 
 
 def _reason(error: Exception) -> str:

@@ -165,6 +165,8 @@ class _History:
         between = and_(
             whose,
             log_entry.c.seq < self.first_seq,
+            # What the graph could not hold is no repeat of anything in it.
+            log_entry.c.failure.is_(None),
             # The plain comparison is what the index serves; the pair decides among equals.
             log_entry.c.event_time >= after.at,
             or_(log_entry.c.event_time > after.at, log_entry.c.digest_key > after.tie),

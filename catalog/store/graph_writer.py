@@ -22,7 +22,7 @@ from catalog.store import alias_writer, facet_writer, run_writer
 from catalog.store.dialect import insert_new, upsert
 from catalog.store.engine import Write
 from catalog.store.rows import by_ids, sort_key, storable
-from catalog.store.tables import dataset, job, namespace
+from catalog.store.tables import GRAPH, dataset, job, namespace
 
 Reproject = Callable[[bytes], Projection]
 """Projects the raw bytes of an earlier entry again; the store knows no event format."""
@@ -38,6 +38,12 @@ def write(connection: Write, projections: Sequence[Projection], first_seq: int, 
     alias_writer.write(connection, [link for p in projections for link in p.symlinks])
     retyped = facet_writer.write(connection, [seen for p in projections for seen in p.facets], first_seq, reproject)
     run_writer.write(connection, projections, retyped)
+
+
+def empty(connection: Write) -> None:
+    """Delete every row of the graph; the log can make them again."""
+    for table in GRAPH:
+        connection.execute(table.delete())
 
 
 def _write_names(connection: Write, projections: Sequence[Projection]) -> None:

@@ -108,8 +108,14 @@ def extend(
     connection.execute(update(log_head).where(log_head.c.id == HEAD).values(size=head.size + len(entries), peaks=peaks))
 
 
-def fail(connection: Write, seq: int, reason: str | None) -> None:
-    """Mark an entry as not projected (or, with None, as projected after all)."""
+def mend(connection: Write, seq: int, activity_id: int, subject_id: int) -> None:
+    """Take the mark away, and say what the entry is about: when it could not be projected that was not known."""
+    about = {"failure": None, "activity_id": activity_id, "subject_id": subject_id}
+    connection.execute(update(log_entry).where(log_entry.c.seq == seq).values(about))
+
+
+def fail(connection: Write, seq: int, reason: str) -> None:
+    """Mark an entry as not projected."""
     connection.execute(update(log_entry).where(log_entry.c.seq == seq).values(failure=reason))
 
 

@@ -66,7 +66,9 @@ class Timelines:
     ) -> None:
         """Note what changed for a job: its runs before and after, and the moments at which they said something."""
         if row.processing_type == STREAMING or retyped:
-            if retyped or said_at:
+            # Which run is the latest changes with a beginning that becomes known late, said by whatever event.
+            begun = any(old is not None and old.first_at != after[id].first_at for id, old in before.items())
+            if retyped or said_at or begun:
                 self.stretches.append(_Stretch(row, BEGINNING, FOREVER - 1))
             return
         old = {id: _point(facts) for id, facts in before.items() if facts is not None}
@@ -242,11 +244,12 @@ class Timelines:
         }
         for stretch in self.stretches:
             end = ends[stretch.row.id]
-            last_run = runs.get(end.last_run)
+            # A streaming job's completions change nothing and are not followed, so none of them may be noted either.
+            last_run = None if stretch.row.processing_type == STREAMING else runs.get(end.last_run)
             self.jobs.append(
                 {
                     **stretch.row._mapping,  # noqa: SLF001 - sqlalchemy's public name for it
-                    "first_point_at": end.first_at,
+                    "first_point_at": end.first_at if last_run else None,
                     "last_point_at": last_run.completed_at if last_run else None,
                     "last_point_run": last_run.id if last_run else None,
                     "last_version_id": last_run.version_id if last_run else None,
