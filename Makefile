@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 WORKERS ?= auto
 
-.PHONY: run test lint format bench schema migrate clean
+.PHONY: run test lint format bench schema docs migrate clean
 
 run: $(VENV)/.installed ## Serve the recorded events on http://127.0.0.1:8180
 	@$(BIN)/python -m catalog db upgrade
@@ -30,6 +30,9 @@ bench: $(VENV)/.installed-test ## Programs that print ratios
 
 schema: $(VENV)/.installed ## Print the GraphQL schema into schema.graphql
 	@$(BIN)/python -m catalog schema > schema.graphql
+
+docs: $(VENV)/.installed ## Write what the reference pages have from the code
+	@$(BIN)/python docs/generate.py
 
 migrate: $(VENV)/.installed ## Bring the database to the newest revision
 	@$(BIN)/python -m catalog db upgrade
