@@ -230,7 +230,7 @@ def test_every_consistency_proof_is_the_defined_one_takes_one_read_and_verifies(
 
 def test_proofs_hold_across_several_stored_levels():
     leaves = [sha256(b"%d" % seq).digest() for seq in range(4500)]
-    store, chance = Store(leaves), random.Random(9162)  # noqa: S311 - sampling, not secrecy
+    store, chance = Store(leaves), random.Random(9162)
     for _ in range(100):
         second = chance.randint(1, len(leaves))
         first = chance.randint(1, second)
