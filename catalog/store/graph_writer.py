@@ -13,7 +13,10 @@ functions the tests use, and writes only rows that differ, in key order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Table
 
 from catalog.domain.errors import CatalogError
 from catalog.domain.ids import namespace_id
@@ -23,6 +26,9 @@ from catalog.store.dialect import insert_new, upsert
 from catalog.store.engine import Write
 from catalog.store.rows import by_ids, sort_key, storable
 from catalog.store.tables import GRAPH, dataset, job, namespace
+
+Named = dict[int, tuple[str, str, int]]
+"""Namespace, name and first event time, by id."""
 
 Reproject = Callable[[bytes], Projection]
 """Projects the raw bytes of an earlier entry again; the store knows no event format."""
@@ -47,8 +53,8 @@ def empty(connection: Write) -> None:
 
 
 def _write_names(connection: Write, projections: Sequence[Projection]) -> None:
-    datasets: dict[int, tuple[str, str, int]] = {}
-    jobs: dict[int, tuple[str, str, int]] = {}
+    datasets: Named = {}
+    jobs: Named = {}
     for projection in projections:
         at = projection.stamp.at
         for into, named in ((datasets, projection.datasets), (jobs, projection.jobs)):
@@ -62,50 +68,35 @@ def _write_names(connection: Write, projections: Sequence[Projection]) -> None:
         namespace,
         [{"id": namespace_id(s), "name": storable(s), "sort_key": sort_key(s)} for s in spaces],
     )
-    _write_datasets(connection, datasets)
-    _write_jobs(connection, jobs)
+    _write_named(connection, dataset, datasets, _NEW_DATASET)
+    _write_named(connection, job, jobs, _NEW_JOB)
 
 
-def _write_datasets(connection: Write, named: dict[int, tuple[str, str, int]]) -> None:
-    known = {row.id: row for row in by_ids(connection, dataset, dataset.c.id, named)}
-    rows = []
+_NEW_DATASET: Mapping[str, Any] = {"type": None, "sub_type": None, "description": None}
+_NEW_JOB: Mapping[str, Any] = {
+    "parent_id": None, "parent_at": NEVER.at, "parent_tie": NEVER.tie, "processing_type": None, "integration": None,
+    "type": None, "description": None, "first_point_at": None, "last_point_at": None, "last_point_run": None,
+    "last_version_id": None,
+}  # fmt: skip
+
+
+def _write_named(connection: Write, table: Table, named: Named, blank: Mapping[str, Any]) -> None:
+    """See that each name has its row, and that the row says when the name was first heard of."""
+    known = {row.id: row for row in by_ids(connection, table, table.c.id, named)}
+    rows: list[Mapping[str, Any]] = []
     for id, (space, name, at) in named.items():
         row = known.get(id)
-        if row is None:
-            rows.append(
-                {
-                    "id": id, "namespace_id": namespace_id(space), "name": storable(name),
-                    "sort_key": sort_key(space, name), "canonical_id": id, "created_at": at,
-                    "type": None, "sub_type": None, "description": None,
-                }
-            )  # fmt: skip
+        if row is not None:
+            _same_name((row.namespace_id, row.name), (namespace_id(space), storable(name)))
+            if at < row.created_at:
+                rows.append({**row._mapping, "created_at": at})  # noqa: SLF001 - sqlalchemy's public name for it
             continue
-        _same_name((row.namespace_id, row.name), (namespace_id(space), storable(name)))
-        if at < row.created_at:
-            rows.append({**row._mapping, "created_at": at})  # noqa: SLF001 - sqlalchemy's public name for it
-    upsert(connection, dataset, rows)
-
-
-def _write_jobs(connection: Write, named: dict[int, tuple[str, str, int]]) -> None:
-    known = {row.id: row for row in by_ids(connection, job, job.c.id, named)}
-    rows = []
-    for id, (space, name, at) in named.items():
-        row = known.get(id)
-        if row is None:
-            rows.append(
-                {
-                    "id": id, "namespace_id": namespace_id(space), "name": storable(name),
-                    "sort_key": sort_key(space, name), "created_at": at, "parent_id": None,
-                    "parent_at": NEVER.at, "parent_tie": NEVER.tie, "processing_type": None, "integration": None,
-                    "type": None, "description": None, "first_point_at": None, "last_point_at": None,
-                    "last_point_run": None, "last_version_id": None,
-                }
-            )  # fmt: skip
-            continue
-        _same_name((row.namespace_id, row.name), (namespace_id(space), storable(name)))
-        if at < row.created_at:
-            rows.append({**row._mapping, "created_at": at})  # noqa: SLF001 - sqlalchemy's public name for it
-    upsert(connection, job, rows)
+        new = {
+            "id": id, "namespace_id": namespace_id(space), "name": storable(name),
+            "sort_key": sort_key(space, name), "created_at": at, **blank,
+        }  # fmt: skip
+        rows.append({**new, "canonical_id": id} if table is dataset else new)
+    upsert(connection, table, rows)
 
 
 def _same_name(known: tuple[object, object] | None, name: tuple[object, object]) -> None:
