@@ -90,7 +90,7 @@ class Hops:
         uses = by_ids(self.connection, run_dataset, run_dataset.c.activity_id, runs, run_dataset.c.role == int(role))
         jobs = {row.id: row.job_id for row in by_ids(self.connection, run, run.c.id, runs)}
         self.names.learn([use.dataset_id for use in uses])
-        for use in uses:
+        for use in (use for use in uses if use.first_at <= self.window.last):
             id = self.names.canonical[use.dataset_id]
             self.kinds.setdefault(id, EntityKind.DATASET)
             source, target = (id, use.activity_id) if upstream else (use.activity_id, id)

@@ -1,0 +1,273 @@
+"""Small histories that are as unkind as real ones: few names and few moments, so that everything collides.
+
+A history tells of a few *features* only, so that it stays small where it is about one thing: runs that retry, fail,
+overlap, come late or without a START are always in it. Events are bytes, in no particular order; `arrivals` repeats,
+shuffles and batches them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from builders import (
+    PRODUCER,
+    SPEC,
+    NameLike,
+    also_known_as,
+    columns,
+    dataset,
+    declared_dataset,
+    dropped,
+    encode,
+    facet,
+    micros,
+    moment,
+    named,
+)
+from catalog.domain.lineage import EntityRef, Question
+from catalog.domain.timeline import ALWAYS, NOW, Window
+from catalog.domain.words import Direction, EntityKind, Granularity
+from catalog.ingest.accept import Ingest, Outcome, Received
+from catalog.store.engine import Database
+from catalog.store.tables import log_entry, metadata
+from oracle_events import name_of, read
+
+# Two names that a delimiter would confuse are among them (law 9).
+DATASETS: tuple[NameLike, ...] = ("a", "b", "c", ("shop.d", "e"), ("shop", "d.e"))
+JOBS = ("etl", "load", "feed")
+RUNS = ("r1", "r2", "r3", "r4")
+FEATURES = (
+    "columns", "explicit", "job_events", "dataset_events", "symlinks", "drops", "streaming", "versions", "facets",
+    "parents",
+)  # fmt: skip
+LAST = 9
+
+_datasets = st.sampled_from(DATASETS)
+_jobs = st.sampled_from(JOBS)
+_times = st.integers(0, LAST)
+_states = st.sampled_from(("COMPLETE", "START", "COMPLETE", "FAIL", "RUNNING", "COMPLETE", "ABORT", "OTHER"))
+_changes = st.sampled_from(("DROP", "CREATE", "ALTER", "OVERWRITE", "DROP"))
+_some = st.integers(0, 3).flatmap(lambda most: st.lists(_datasets, min_size=most // 2, max_size=most, unique=True))
+
+
+def _one_in(many: int) -> st.SearchStrategy[bool]:
+    return st.sampled_from([False] * (many - 1) + [True])
+
+
+@st.composite
+def _columns_from(draw: st.DrawFn) -> dict[str, Any]:
+    """A columnLineage facet; with no source at all it says nothing."""
+    sources = [{**named(name), "field": "x"} for name in draw(st.lists(_datasets, max_size=2, unique=True))]
+    return draw(st.sampled_from((facet(fields={"y": {"inputFields": sources}}), facet(fields={}, dataset=sources))))
+
+
+_changing: dict[str, st.SearchStrategy[dict[str, Any]]] = {
+    "schema": st.sampled_from((columns(x="int"), columns(x="text"), columns(x="int", y="int"))),
+    "documentation": st.sampled_from((facet(description="one"), facet(description="two"), facet(_deleted=True))),
+    "tags": st.sampled_from((facet(tags=[]), *(facet(tags=[{"key": "pii", "value": v}]) for v in "yn"))),
+    "ownership": st.sampled_from(tuple(facet(owners=[{"name": name, "type": "OWNER"}]) for name in "uv")),
+}
+
+
+@st.composite
+def _changing_facets(draw: st.DrawFn, features: Sequence[str]) -> dict[str, Any]:
+    """Facets that go back and forth between a few values."""
+    if "facets" not in features:
+        return {}
+    names = draw(st.lists(st.sampled_from(sorted(_changing)), max_size=2, unique=True))
+    return {name: draw(_changing[name]) for name in names}
+
+
+@st.composite
+def _used(draw: st.DrawFn, features: Sequence[str], role: str) -> list[dict[str, Any]]:
+    """What an event has in its inputs or outputs."""
+    found = []
+    for name in draw(_some):
+        facets = draw(_changing_facets(features))
+        if role == "outputs" and "columns" in features and draw(_one_in(2)):
+            facets["columnLineage"] = draw(_columns_from())
+        if "drops" in features and draw(_one_in(2)):
+            facets["lifecycleStateChange"] = dropped(draw(_changes))
+        if "symlinks" in features and draw(_one_in(3)):
+            facets["symlinks"] = also_known_as(draw(_datasets))
+        if "versions" in features and draw(_one_in(2)):
+            facets["version"] = facet(datasetVersion=draw(st.sampled_from(("v1", "v2"))))
+        found.append(dataset(name, facets))
+    return found
+
+
+@st.composite
+def _entries(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Entries of an explicit lineage facet: datasets and jobs on either side, with and without columns."""
+    # The event's own job is said without a name.
+    job_end = st.none() | _jobs
+    ends = st.one_of(_datasets.map(lambda d: {**named(d), "type": "DATASET"}), job_end.map(_job_end))
+    found = []
+    for end in draw(st.lists(ends, max_size=4)):
+        inputs = draw(st.sampled_from((1, 1, 2, 0)).flatmap(lambda many: st.lists(ends, min_size=many, max_size=many)))
+        found.append({**end, "inputs": inputs})
+        if end["type"] == "DATASET" and draw(_one_in(4)):
+            found[-1]["fields"] = {"y": {"inputs": [{**named(draw(_datasets)), "type": "DATASET", "field": "x"}]}}
+    return found
+
+
+def _job_end(name: str | None) -> dict[str, Any]:
+    return {"type": "JOB"} if name is None else {**named(name), "type": "JOB"}
+
+
+@st.composite
+def _job_facets(draw: st.DrawFn, features: Sequence[str]) -> dict[str, Any]:
+    facets = draw(_changing_facets([f for f in features if f == "facets" and draw(_one_in(3))]))
+    facets.pop("schema", None)
+    if "explicit" in features and draw(_one_in(2)):
+        facets["lineage"] = facet(entries=draw(_entries()))
+    if "streaming" in features and draw(_one_in(3)):
+        kinds = ("STREAMING", "streaming", "BATCH", None)
+        kind = draw(st.sampled_from(kinds))
+        facets["jobType"] = facet(processingType=kind, integration="X") if kind else facet(_deleted=True)
+    return facets
+
+
+@st.composite
+def _uses(draw: st.DrawFn, features: Sequence[str]) -> dict[str, Any]:
+    """What an event of a run, or of a job, says."""
+    return {
+        "job_facets": draw(_job_facets(features)),
+        "inputs": draw(_used(features, "inputs")),
+        "outputs": draw(_used(features, "outputs")),
+    }
+
+
+def _event(job: str, at: int, said: Mapping[str, Any], run: Mapping[str, Any] | None, state: str | None) -> bytes:
+    told: dict[str, Any] = {
+        "eventTime": moment(at),
+        "producer": PRODUCER,
+        "schemaURL": SPEC if run else SPEC.replace("RunEvent", "JobEvent"),
+        "job": {**named(job), "facets": said["job_facets"]},
+        "inputs": said["inputs"],
+        "outputs": said["outputs"],
+    }
+    if run:
+        told |= {"run": run, "eventType": state}
+    return encode(told)
+
+
+_SILENT: Mapping[str, Any] = {"job_facets": {}, "inputs": [], "outputs": []}
+
+
+@st.composite
+def _run(draw: st.DrawFn, features: Sequence[str]) -> list[bytes]:
+    """The events of a run, or some of them: what they say may change from one to the next, or be left out."""
+    job, run = draw(_jobs), {"runId": draw(st.sampled_from(RUNS)), "facets": {}}
+    if "parents" in features and draw(_one_in(2)):
+        parent = {"run": {"runId": draw(st.sampled_from(RUNS))}, "job": named(draw(_jobs))}
+        run["facets"] = {"parent": facet(**parent)}
+    said = draw(_uses(features))
+    times = sorted(draw(st.lists(_times, min_size=1, max_size=3)))
+    events = []
+    for at, speaks in zip(times, draw(st.permutations([True, *(draw(_one_in(2)) for _ in times[1:])])), strict=True):
+        events.append(_event(job, at, said if speaks else _SILENT, run, draw(_states)))
+        said = draw(_uses(features)) if draw(_one_in(4)) else said
+    return events
+
+
+@st.composite
+def _job_event(draw: st.DrawFn, features: Sequence[str]) -> list[bytes]:
+    # A job that is only designed drops nothing.
+    said = draw(_uses([f for f in features if f != "drops"]))
+    return [_event(draw(_jobs), draw(_times), said, None, None)]
+
+
+@st.composite
+def _dataset_event(draw: st.DrawFn, features: Sequence[str]) -> list[bytes]:
+    facets = draw(_changing_facets(features))
+    sources = draw(st.lists(_datasets, max_size=2))
+    drawn = facet(inputs=[{**named(source), "type": "DATASET"} for source in sources])
+    facets |= draw(st.sampled_from(({}, {"lineage": drawn}, {"lineage": facet(_deleted=True)})))
+    if "columns" in features and draw(_one_in(3)):
+        facets["columnLineage"] = draw(_columns_from())
+    if "drops" in features and draw(_one_in(2)):
+        facets["lifecycleStateChange"] = dropped()
+    if "symlinks" in features and draw(_one_in(3)):
+        facets["symlinks"] = also_known_as(draw(_datasets))
+    return [declared_dataset(draw(_datasets), draw(_times), **facets)]
+
+
+@st.composite
+def histories(draw: st.DrawFn, most: int = 14) -> list[bytes]:
+    """At most that many events, as they might have happened; the same bytes may be there twice."""
+    some = draw(st.integers(0, 5))
+    features = draw(st.lists(st.sampled_from(FEATURES), min_size=some, max_size=some, unique=True))
+    stories = [_run(features)] * 3
+    stories += [_job_event(features)] * ("job_events" in features)
+    stories += [_dataset_event(features)] * ("dataset_events" in features)
+    many = draw(st.integers(1, 7))
+    told = draw(st.lists(st.one_of(stories), min_size=many, max_size=many))
+    return [event for story in told for event in story][:most]
+
+
+@st.composite
+def arrivals(draw: st.DrawFn, events: Sequence[bytes]) -> list[list[bytes]]:
+    """Batches in which these events may arrive: late, early, again, together or alone."""
+    again = draw(st.lists(st.sampled_from(list(events)), max_size=3))
+    order = draw(st.permutations([*events, *again]))
+    cuts = sorted(draw(st.sets(st.integers(1, max(1, len(order) - 1)), max_size=4)))
+    parts = [order[a:b] for a, b in zip([0, *cuts], [*cuts, len(order)], strict=True)]
+    return [part for part in parts if part]
+
+
+_windows = st.one_of(
+    st.sampled_from((NOW, ALWAYS)),
+    _times.map(lambda t: Window(micros(t), micros(t))),
+    st.tuples(_times, _times).map(lambda ends: Window(micros(min(ends)), micros(max(ends)))),
+)
+
+
+@st.composite
+def questions(draw: st.DrawFn, events: Sequence[bytes]) -> Question:
+    """A question about something these events name."""
+    granularity = draw(st.sampled_from((Granularity.DATASET, Granularity.JOB, Granularity.RUN)))
+    everything = sorted(set(mentioned(events, granularity)))
+    some = [st.lists(st.sampled_from(everything), min_size=1, max_size=2)] if everything else []
+    return Question(
+        of=tuple(EntityRef(EntityKind[kind], *name) for kind, *name in draw(st.one_of(*some, st.just(everything)))),
+        direction=draw(st.sampled_from(Direction)),
+        granularity=granularity,
+        depth=draw(st.sampled_from((1, 2, 3, 5))),
+        window=draw(_windows),
+    )
+
+
+def mentioned(events: Sequence[bytes], granularity: Granularity) -> Iterator[tuple[str, str, str]]:
+    """What a question of this granularity can be about: runs of runs, everything else of everything."""
+    for event in map(read, events):
+        body: Mapping[str, Any] = event.body
+        if "run" in body:
+            yield "RUN", body["job"]["namespace"], body["run"]["runId"]
+        if granularity is not Granularity.RUN:
+            if "job" in body:
+                yield "JOB", *name_of(body["job"])
+            roles = ("dataset",) if "dataset" in body else ("inputs", "outputs")
+            yield from (("DATASET", *name) for role in roles for name, _ in event.mentions(role))
+
+
+def put(database: Database, batches: Sequence[Sequence[bytes]]) -> list[Outcome]:
+    """Make these events all that a database holds; the answers in order. A new database for each would be slow."""
+    with database.write() as connection:
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(table.delete())
+    ingest = Ingest(database)
+    outcomes = [outcome for batch in batches for outcome in ingest.accept([Received(raw, "test") for raw in batch])]
+    with database.read() as connection:
+        assert connection.scalars(select(log_entry.c.failure).where(log_entry.c.failure.is_not(None))).all() == []
+    return outcomes
+
+
+def told(events: Sequence[bytes]) -> str:
+    """A history as a person wants to read it when a law is broken."""
+    return "\n".join(json.dumps(json.loads(event)) for event in events)

@@ -1,0 +1,204 @@
+"""What raw events say, for the oracle: events read with the standard library alone, and what they state of lineage.
+
+Names are (namespace, name). Nodes are ("DATASET" | "JOB", namespace, name) and ("RUN", job's namespace, job, run id).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+Name = tuple[str, str]
+Node = tuple[str, ...]
+Edge = tuple[Node, Node, Name | None, str]
+"""Source, target, the job it goes through, derivation."""
+Step = tuple[Node, Node, str]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def node(name: Name) -> Node:
+    """The node of a dataset."""
+    return ("DATASET", *name)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event, read; `order` is the law's order of time."""
+
+    at: int
+    order: tuple[int, int]
+    body: dict[str, Any] = field(compare=False)
+
+    def facet(self, part: str, name: str) -> dict[str, Any] | None:
+        """A facet of the job or of the dataset that the event is about."""
+        return facet(self.body[part], name)
+
+    def mentions(self, role: str) -> Iterator[tuple[Name, dict[str, Any]]]:
+        """The datasets in `inputs`, `outputs`, or (role `dataset`) the one a dataset event is about."""
+        parts = [self.body["dataset"]] if role == "dataset" else self.body.get(role) or []
+        for part in parts:
+            yield name_of(part), part
+
+    @property
+    def says_lineage(self) -> bool:
+        return bool(self.body.get("inputs") or self.body.get("outputs") or self.facet("job", "lineage"))
+
+
+def read(raw: bytes) -> Event:
+    """An event from its bytes."""
+    body = json.loads(raw)
+    at = (datetime.fromisoformat(body["eventTime"]) - _EPOCH) // timedelta(microseconds=1)
+    return Event(at, (at, int.from_bytes(sha256(raw).digest()[:8], "big") & (2**63 - 1)), body)
+
+
+def name_of(part: dict[str, Any]) -> Name:
+    """The name a part of an event has."""
+    return part["namespace"], part["name"]
+
+
+def facet(part: dict[str, Any], name: str) -> dict[str, Any] | None:
+    """A facet that is there and not deleted."""
+    found = (part.get("facets") or {}).get(name)
+    return None if found is None or found.get("_deleted") else found
+
+
+def ended(events: Iterable[Event]) -> int | None:
+    """When a run completed; None if it did not."""
+    return max((event.at for event in events if event.body.get("eventType") == "COMPLETE"), default=None)
+
+
+def lifecycle(part: dict[str, Any]) -> str | None:
+    """DROP, CREATE and the like, if said."""
+    said = facet(part, "lifecycleStateChange")
+    return str(said["lifecycleStateChange"]) if said else None
+
+
+def drops(parts: Iterable[dict[str, Any]]) -> bool:
+    """Whether a run that said all this of a dataset left it dropped."""
+    changes = {lifecycle(part) for part in parts}
+    return "DROP" in changes and not changes & {"CREATE", "OVERWRITE"}
+
+
+@dataclass
+class Statement:
+    """What one run, or one declaring event, says of lineage. `job` is None for a dataset event."""
+
+    job: Name | None
+    declared: bool = False
+    inputs: set[Name] = field(default_factory=set)
+    outputs: set[Name] = field(default_factory=set)
+    columns: dict[Name, set[Name]] = field(default_factory=lambda: defaultdict(set))
+    entries: set[tuple[Node, Node]] = field(default_factory=set)  # (source, target)
+    mentioned: set[Node] = field(default_factory=set)
+    is_explicit: bool = False
+
+    def derivation(self, how: str) -> str:
+        return "DECLARED" if self.declared else how
+
+    def dataset_edges(self) -> Iterator[Edge]:
+        """Dataset to dataset, through the statement's job."""
+        for source, target in self.entries:
+            if source[0] == target[0] == "DATASET":
+                yield source, target, self.job, self.derivation("EXPLICIT")
+        if not self.is_explicit:
+            for output in self.outputs | set(self.columns):
+                sources, how = (self.columns[output], "COLUMN") if output in self.columns else (self.inputs, "IMPLICIT")
+                for source in sources:
+                    yield node(source), node(output), self.job, self.derivation(how)
+
+    def job_edges(self) -> Iterator[Edge]:
+        """The graph in which jobs are nodes too."""
+        own = None if self.job is None else ("JOB", *self.job)
+        if own:
+            yield from ((node(name), own, self.job, self.how_touched(name, "in")) for name in self.inputs)
+            yield from ((own, node(name), self.job, self.how_touched(name, "out")) for name in self.outputs)
+        for source, target, _, derivation in self.dataset_edges():
+            if not own:
+                yield source, target, None, derivation
+            elif derivation != "IMPLICIT":
+                yield source, own, self.job, derivation
+                yield own, target, self.job, derivation
+        for source, target in self.entries:
+            if "JOB" in (source[0], target[0]):
+                yield source, target, self.job, self.derivation("EXPLICIT")
+
+    def how_touched(self, name: Name, way: str) -> str:
+        if self.is_explicit:
+            return self.derivation("EXPLICIT" if node(name) in self.mentioned else "IMPLICIT")
+        by_column = set().union(*self.columns.values()) if way == "in" else set(self.columns)
+        return self.derivation("COLUMN" if name in by_column else "IMPLICIT")
+
+    def job_ends(self) -> tuple[set[Step], set[Step], set[Step]]:
+        """How data enters a job to stay there, goes from job to job, and leaves one it began in."""
+        explicit = self.derivation("EXPLICIT")
+        enters = {(s, t, explicit) for s, t in self.entries if (s[0], t[0]) == ("DATASET", "JOB")}
+        calls = {(s, t, explicit) for s, t in self.entries if (s[0], t[0]) == ("JOB", "JOB")}
+        leaves = {(s, t, explicit) for s, t in self.entries if (s[0], t[0]) == ("JOB", "DATASET")}
+        if self.job is not None:
+            own = ("JOB", *self.job)
+            taken = {name for name in self.inputs if node(name) not in self.mentioned}
+            given = {name for name in self.outputs - set(self.columns) if node(name) not in self.mentioned}
+            enters |= {(node(name), own, self.how_touched(name, "in")) for name in taken}
+            leaves |= {(own, node(name), self.how_touched(name, "out")) for name in given}
+        return enters, calls, leaves
+
+
+def statement(job: Name, events: Iterable[Event], *, declared: bool = False) -> Statement:
+    """What these events of one run, or one job event, say together."""
+    said = Statement(job, declared)
+    columns: dict[Name, set[Name]] = defaultdict(set)
+    for event in events:
+        said.inputs |= {name for name, _ in event.mentions("inputs")}
+        for name, part in event.mentions("outputs"):
+            said.outputs.add(name)
+            columns[name] |= column_sources(part)
+        if explicit := event.facet("job", "lineage"):
+            said.is_explicit = True
+            for entry in explicit["entries"]:
+                _read_entry(said, entry, _end(entry, job))
+    if not said.is_explicit:
+        said.columns.update({name: sources for name, sources in columns.items() if sources})
+    return said
+
+
+def declaration(event: Event) -> Statement:
+    """What a job event or a dataset event declares."""
+    if "job" in event.body:
+        return statement(name_of(event.body["job"]), [event], declared=True)
+    said = Statement(None, declared=True)
+    own = name_of(event.body["dataset"])
+    if explicit := event.facet("dataset", "lineage"):
+        said.is_explicit = True
+        _read_entry(said, explicit, node(own))
+    elif sources := column_sources(event.body["dataset"]):
+        said.columns[own] = sources
+    return said
+
+
+def _read_entry(said: Statement, entry: dict[str, Any], target: Node) -> None:
+    said.mentioned.add(target)
+    inputs = [*(entry.get("inputs") or []), *(i for f in (entry.get("fields") or {}).values() for i in f["inputs"])]
+    for given in inputs:
+        source = _end(given, said.job)
+        said.mentioned.add(source)
+        said.entries.add((source, target))
+
+
+def _end(part: dict[str, Any], own: Name | None) -> Node:
+    if "name" in part:
+        return (part["type"], *name_of(part))
+    assert own is not None, "only a job's event leaves the name of a job out"
+    return ("JOB", *own)
+
+
+def column_sources(part: dict[str, Any]) -> set[Name]:
+    """The datasets a `columnLineage` facet names as sources."""
+    said = facet(part, "columnLineage") or {}
+    columns = [*(said.get("fields") or {}).values(), {"inputFields": said.get("dataset") or []}]
+    return {name_of(source) for column in columns for source in column["inputFields"]}

@@ -1,0 +1,129 @@
+"""Every lineage answer is what the events mean: the store agrees with an oracle that reads the events again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import given, note, settings
+from hypothesis import strategies as st
+
+from builders import declared_job, entry, facet, micros, named, ran
+from catalog.domain import ids
+from catalog.domain.lineage import EntityRef, Lineage, Question
+from catalog.domain.timeline import ALWAYS, NOW, Window
+from catalog.domain.words import Direction, EntityKind, Granularity
+from catalog.store import lineage
+from catalog.store.engine import Database
+from conftest import NewDatabase
+from histories import JOBS, RUNS, arrivals, histories, mentioned, put, questions, told
+from oracle import Oracle
+from oracle_events import Edge, Node, name_of
+
+EXAMPLES = {"sqlite": 100, "postgresql": 25}
+QUESTIONS = 6
+
+_JOBS = {ids.job_id(*name): name for name in (name_of(named(job)) for job in JOBS)}
+_RUNS = {ids.run_id(job, run): ("RUN", *name, run) for job, name in _JOBS.items() for run in RUNS}
+
+
+def as_told(answer: Lineage, granularity: Granularity) -> tuple[dict[Node, int], set[Edge]]:
+    """An answer in the oracle's words."""
+    names: dict[int, Node] = {
+        node.id: _RUNS[node.id] if node.kind is EntityKind.RUN else (node.kind.value, node.namespace, node.name)
+        for node in answer.nodes
+    }
+    assert len(set(names.values())) == len(answer.nodes)
+    if granularity is Granularity.RUN:
+        edges: set[Edge] = {(names[e.source], names[e.target], None, "") for e in answer.edges}
+    else:
+        edges = {
+            (names[e.source], names[e.target], None if e.job_id is None else _JOBS[e.job_id], e.derivation.name)
+            for e in answer.edges
+        }
+    return {names[node.id]: node.depth for node in answer.nodes}, edges
+
+
+def agree(database: Database, events: Sequence[bytes], question: Question) -> None:
+    with database.read() as connection:
+        nodes, edges = as_told(lineage.answer(connection, question), question.granularity)
+    expected_nodes, expected_edges = Oracle(events).lineage(question)
+    assert edges == expected_edges
+    assert nodes == expected_nodes
+
+
+def test_the_store_answers_every_question_as_a_reading_of_all_events_does(
+    new_database: NewDatabase, engine_name: str
+) -> None:
+    with new_database() as database:
+
+        @settings(max_examples=EXAMPLES[engine_name])
+        @given(st.data())
+        def answers_agree(data: st.DataObject) -> None:
+            events = data.draw(histories())
+            note(told(events))
+            put(database, data.draw(arrivals(events)))
+            for question in data.draw(st.lists(questions(events), max_size=QUESTIONS)):
+                if question.of:
+                    agree(database, events, question)
+
+        answers_agree()
+
+
+def job_end(job: str) -> dict[str, str]:
+    return {**named(job), "type": "JOB"}
+
+
+def job_into(job: str, *sources: str) -> dict[str, Any]:
+    return {**job_end(job), "inputs": [job_end(source) for source in sources]}
+
+
+def out_of(job: str, target: str) -> dict[str, Any]:
+    return {**entry(target), "inputs": [job_end(job)]}
+
+
+def version(label: str) -> dict[str, Any]:
+    return facet(datasetVersion=label)
+
+
+PASSED_ON = ran("load", run="r1").explicitly(job_into("feed", "etl"), out_of("feed", "c")).event("RUNNING", 0)
+ANSWERED_WRONGLY: dict[str, list[bytes]] = {
+    "a dataset goes into a job in one way and later in another, and on to the next job only later": [
+        PASSED_ON,
+        ran("etl", run="r1").reading("a").event("COMPLETE", 1),
+        ran("etl", run="r2").explicitly({**job_end("etl"), "inputs": entry("x", "a")["inputs"]}).event("COMPLETE", 2),
+        ran("load", run="r2").explicitly(job_into("feed", "etl"), out_of("feed", "b")).event("COMPLETE", 3),
+    ],
+    "two jobs pass a dataset on to one target, and one of them is only declared": [
+        PASSED_ON,
+        ran("etl", run="r1").reading("a").event("COMPLETE", 1),
+        declared_job("load", 1, ["a"], lineage=facet(entries=[job_into("feed", "load"), job_into("feed", "feed")])),
+    ],
+    "a version label is used again by a later writer": [
+        *ran("etl", at=0, run="r1").writing("a", version=version("v1")),
+        *ran("load", at=2, run="r2").reading("a", version=version("v1")).writing("b"),
+        *ran("etl", at=4, run="r3").writing("a", version=version("v1")),
+    ],
+    "a run reads the version that it says it wrote": [
+        *ran("etl", at=0, run="r1").writing("a", version=version("v1")),
+        *ran("load", at=2, run="r2").reading("a", version=version("v1")).writing("a", version=version("v1")),
+    ],
+    "a run is asked about before it said what it wrote": [
+        ran("etl", run="r1").reading("a").event("START", 1),
+        ran("etl", run="r1").writing("b").event("COMPLETE", 3),
+    ],
+}
+
+
+@pytest.mark.parametrize("events", ANSWERED_WRONGLY.values(), ids=ANSWERED_WRONGLY)
+def test_what_was_answered_wrongly_once_is_answered_as_the_events_mean(database: Database, events: list[bytes]) -> None:
+    put(database, [events])
+    windows = (NOW, ALWAYS, *(Window(micros(at), micros(at)) for at in range(5)))
+
+    for granularity in (Granularity.DATASET, Granularity.JOB, Granularity.RUN):
+        for kind, *name in set(mentioned(events, granularity)):
+            for direction, window in product(Direction, windows):
+                of = (EntityRef(EntityKind[kind], *name),)
+                agree(database, events, Question(of, direction, granularity, window=window))
