@@ -126,7 +126,10 @@ class Edge(NamedTuple):
 
 
 class FieldEdge(NamedTuple):
-    """An edge with a column at one end at least. A '' column stands for the whole dataset, or a job."""
+    """An edge with a column at one end at least, or one that says how data changed.
+
+    A '' column stands for the whole dataset, or a job.
+    """
 
     source_id: int
     target_id: int
@@ -171,7 +174,7 @@ def resolve(statement: Statement, job: int | None, *, declared: bool) -> Edges:
     edges = {_flow_edge(flow, strength) for flow in flows}
     if job is not None:
         edges |= _boundary(statement, flows, job, strength, {(e.source_id, e.target_id) for e in edges})
-    fields = {_field_edge(flow, strength) for flow in flows if flow.source.column or flow.target.column}
+    fields = {_field_edge(f, strength) for f in flows if f.source.column or f.target.column or f.type}
     if declared:
         edges = {edge._replace(derivation=Derivation.DECLARED) for edge in edges}
         fields = {field._replace(derivation=Derivation.DECLARED) for field in fields}

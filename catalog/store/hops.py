@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row, select
@@ -25,15 +25,27 @@ from catalog.store.tables import edge, run, run_dataset
 
 
 @dataclass(frozen=True, slots=True)
-class Hop:
-    """Data flows from source to target during [start, end), through this job."""
+class Hops:
+    """Data flows from every source to every target during [start, end), through this job.
 
-    source: int
-    target: int
+    Mostly one of each. Inputs x outputs of a job stay two lists, so that a thousand times a thousand costs two
+    thousand here too; who reads it multiplies as far as it wants to.
+    """
+
+    sources: tuple[int, ...]
+    targets: tuple[int, ...]
     job_id: int | None
     derivation: Derivation
     start: int
     end: int
+
+    def near(self, *, upstream: bool) -> tuple[int, ...]:
+        """The ends that a step began at."""
+        return self.targets if upstream else self.sources
+
+    def far(self, *, upstream: bool) -> tuple[int, ...]:
+        """The ends that a step reached."""
+        return self.sources if upstream else self.targets
 
 
 class _Way(NamedTuple):
@@ -45,7 +57,7 @@ class _Way(NamedTuple):
     derivation: int
 
 
-class Hops:
+class Steps:
     """Steps at one granularity, over one window of moments."""
 
     def __init__(
@@ -59,7 +71,7 @@ class Hops:
         self.names = Names(connection)
         self.runs = RunHops(connection, window, self.names)
 
-    def step(self, frontier: Sequence[int], *, upstream: bool) -> Iterator[Hop]:
+    def step(self, frontier: Sequence[int], *, upstream: bool) -> Iterator[Hops]:
         """Every hop that begins (upstream: ends) in the frontier and holds at some moment of the window."""
         by_kind: dict[EntityKind, list[int]] = defaultdict(list)
         for id in frontier:
@@ -78,13 +90,13 @@ class Hops:
         if datasets:
             yield from self._alive(self._between_datasets(datasets, upstream=upstream))
 
-    def _of_runs(self, datasets: list[int], jobs: list[int], runs: list[int], *, upstream: bool) -> Iterator[Hop]:
+    def _of_runs(self, datasets: list[int], jobs: list[int], runs: list[int], *, upstream: bool) -> Iterator[Hops]:
         for source, target, at in self.runs.step(datasets, jobs, runs, upstream=upstream):
             self.kinds.setdefault(source, EntityKind.RUN)
             self.kinds.setdefault(target, EntityKind.RUN)
-            yield Hop(source, target, None, Derivation.IMPLICIT, at, at + 1)
+            yield Hops((source,), (target,), None, Derivation.IMPLICIT, at, at + 1)
 
-    def _of_run_io(self, runs: list[int], *, upstream: bool) -> Iterator[Hop]:
+    def _of_run_io(self, runs: list[int], *, upstream: bool) -> Iterator[Hops]:
         """What runs read or wrote: the first hop of a walk that begins at a run."""
         role = Role.INPUT if upstream else Role.OUTPUT
         uses = by_ids(self.connection, run_dataset, run_dataset.c.activity_id, runs, run_dataset.c.role == int(role))
@@ -94,7 +106,8 @@ class Hops:
             id = self.names.canonical[use.dataset_id]
             self.kinds.setdefault(id, EntityKind.DATASET)
             source, target = (id, use.activity_id) if upstream else (use.activity_id, id)
-            yield Hop(source, target, jobs[use.activity_id], Derivation.IMPLICIT, use.first_at, use.last_at + 1)
+            job = jobs[use.activity_id]
+            yield Hops((source,), (target,), job, Derivation.IMPLICIT, use.first_at, use.last_at + 1)
 
     def _rows(self, near: Collection[int], *, upstream: bool) -> Sequence[Row[Any]]:
         """Edges whose near end is one of these, that hold at some moment of the window."""
@@ -109,7 +122,7 @@ class Hops:
             )
         ).all()
 
-    def _bipartite(self, datasets: list[int], jobs: list[int], *, upstream: bool) -> Iterator[Hop]:
+    def _bipartite(self, datasets: list[int], jobs: list[int], *, upstream: bool) -> Iterator[Hops]:
         """Edges with a job at one end, and those between datasets that no job made."""
         self.names.learn(datasets)
         rows = self._rows([*self.names.of(datasets), *jobs], upstream=upstream)
@@ -117,9 +130,9 @@ class Hops:
         for row in rows:
             without_job = row.source_node == row.target_node == Node.DATASET and row.owner_id == row.target_id
             if Node.JOB in (row.source_node, row.target_node) or without_job:
-                yield self._hop(row, row, None if without_job else row.owner_id)
+                yield self._hop(row, None if without_job else row.owner_id)
 
-    def _between_datasets(self, datasets: list[int], *, upstream: bool) -> Iterator[Hop]:
+    def _between_datasets(self, datasets: list[int], *, upstream: bool) -> Iterator[Hops]:
         self.names.learn(datasets)
         rows = self._rows(self.names.of(datasets), upstream=upstream)
         into_jobs: list[Row[Any]] = []
@@ -130,29 +143,31 @@ class Hops:
         beyond = self._rows({_far(row, upstream=upstream) for row in entered}, upstream=upstream)
         self._learn_ends([*direct, *entered, *beyond])
         for row in direct:
-            yield self._hop(row, row, None if row.owner_id == row.target_id else row.owner_id)
+            yield self._hop(row, None if row.owner_id == row.target_id else row.owner_id)
         yield from self._through(entered, beyond, upstream=upstream)
         yield from self._passed_on(entered, beyond, upstream=upstream)
 
-    def _through(self, entered: list[Row[Any]], beyond: Sequence[Row[Any]], *, upstream: bool) -> Iterator[Hop]:
-        """Inputs x outputs of one job, multiplied here and nowhere stored."""
-        far_side: dict[tuple[int, bool, int], list[Row[Any]]] = defaultdict(list)
-        for row in beyond:
-            if row.conduct == Conduct.THROUGH:
-                far_side[_through_key(row)].append(row)
-        near_side: dict[tuple[int, bool, int], list[Row[Any]]] = defaultdict(list)
-        for row in entered:
-            if row.conduct == Conduct.THROUGH:
-                near_side[_through_key(row)].append(row)
-        # Far ends outside: if an answer is cut at its edges, every node is still found.
-        for key, nears in near_side.items():
-            for far in far_side[key]:
-                for near in nears:
-                    ends = (far, near) if upstream else (near, far)
-                    if max(near.valid_from, far.valid_from) < min(near.valid_to, far.valid_to):
-                        yield self._hop(*ends, near.owner_id)
+    def _through(self, entered: list[Row[Any]], beyond: Sequence[Row[Any]], *, upstream: bool) -> Iterator[Hops]:
+        """Inputs x outputs of one job, of one group; ends that hold at the same moments stay together."""
+        nears = _together(row for row in entered if row.conduct == Conduct.THROUGH)
+        fars = _together(row for row in beyond if row.conduct == Conduct.THROUGH)
+        for group, near_spans in nears.items():
+            for near_span, near in near_spans.items():
+                for far_span, far in fars.get(group, {}).items():
+                    start, end = max(near_span.start, far_span.start), min(near_span.end, far_span.end)
+                    if start < end and self.window.holds(start, end):
+                        sources, targets = (far, near) if upstream else (near, far)
+                        derivation = Derivation.DECLARED if group.declared else Derivation.IMPLICIT
+                        yield Hops(
+                            tuple(sorted({self.names.canonical[row.source_id] for row in sources})),
+                            tuple(sorted({self.names.canonical[row.target_id] for row in targets})),
+                            group.job,
+                            derivation,
+                            start,
+                            end,
+                        )
 
-    def _passed_on(self, entered: list[Row[Any]], beyond: Sequence[Row[Any]], *, upstream: bool) -> Iterator[Hop]:
+    def _passed_on(self, entered: list[Row[Any]], beyond: Sequence[Row[Any]], *, upstream: bool) -> Iterator[Hops]:
         """From a dataset into a job, from job to job, and out of the last one into a dataset: one hop.
 
         Its job is the one beside the target and its derivation the weakest on the way, whichever way is walked.
@@ -173,7 +188,7 @@ class Hops:
                 ends = (row.source_id, way.origin) if upstream else (way.origin, row.target_id)
                 source, target = (self.names.canonical[id] for id in ends)
                 derivation = Derivation(max(way.derivation, row.derivation))
-                yield Hop(source, target, way.via or way.job, derivation, *moments)
+                yield Hops((source,), (target,), way.via or way.job, derivation, *moments)
 
     def _learn_ends(self, rows: Iterable[Row[Any]]) -> None:
         """Know the names and kinds of every node these edges end in."""
@@ -188,24 +203,32 @@ class Hops:
         for id in ids:
             self.kinds.setdefault(self.names.canonical[id], EntityKind.DATASET)
 
-    def _hop(self, source: Row[Any], target: Row[Any], job: int | None) -> Hop:
-        """The hop from the source of one edge to the target of another (or the same)."""
-        start, end = max(source.valid_from, target.valid_from), min(source.valid_to, target.valid_to)
-        origin, reached = (self.names.canonical.get(id, id) for id in (source.source_id, target.target_id))
-        return Hop(origin, reached, job, Derivation(max(source.derivation, target.derivation)), start, end)
+    def _hop(self, row: Row[Any], job: int | None) -> Hops:
+        """The hop that one edge is."""
+        source, target = (self.names.canonical.get(id, id) for id in (row.source_id, row.target_id))
+        return Hops((source,), (target,), job, Derivation(row.derivation), row.valid_from, row.valid_to)
 
-    def _alive(self, hops: Iterable[Hop]) -> Iterator[Hop]:
+    def _alive(self, hops: Iterable[Hops]) -> Iterator[Hops]:
         """The hops that hold in the window while both their ends exist."""
         found = list(hops)
-        ends = {id for hop in found for id in (hop.source, hop.target)}
+        ends = {id for hop in found for id in (*hop.sources, *hop.targets)}
         datasets = [id for id in ends if self.kinds[id] is EntityKind.DATASET]
         dead = dead_intervals(self.connection, {id: self.names.members.get(id, [id]) for id in datasets})
         for hop in found:
-            held = [Interval(hop.start, hop.end)]
-            if dead:
-                held = without(held, [*dead.get(hop.source, ()), *dead.get(hop.target, ())])
-            if any(self.window.holds(*piece) for piece in held):
-                yield hop
+            yield from self._while_alive(hop, dead)
+
+    def _while_alive(self, hop: Hops, dead: Mapping[int, Sequence[Interval]]) -> Iterator[Hops]:
+        """A hop without the pairs that do not hold while one of their ends is dropped."""
+        sources, targets = ([id for id in ends if id not in dead] for ends in (hop.sources, hop.targets))
+        whole = replace(hop, sources=tuple(sources), targets=tuple(targets))
+        dropped = [id for id in hop.targets if id in dead]
+        mortal = [(source, target) for source in hop.sources if source in dead for target in hop.targets]
+        mortal += [(source, target) for target in dropped for source in sources]
+        pairs = [replace(hop, sources=(source,), targets=(target,)) for source, target in mortal]
+        for one in [whole, *pairs] if whole.sources and whole.targets else pairs:
+            holes = [hole for id in (*one.sources, *one.targets) for hole in dead.get(id, ())]
+            if any(self.window.holds(*piece) for piece in without([Interval(hop.start, hop.end)], holes)):
+                yield one
 
 
 def _met(
@@ -251,5 +274,18 @@ def _far(row: Row[Any], *, upstream: bool) -> int:
     return id
 
 
-def _through_key(row: Row[Any]) -> tuple[int, bool, int]:
-    return (row.owner_id, row.derivation == Derivation.DECLARED, row.through_group)
+class _Group(NamedTuple):
+    """Whose inputs meet whose outputs."""
+
+    job: int
+    declared: bool
+    number: int
+
+
+def _together(rows: Iterable[Row[Any]]) -> dict[_Group, dict[Interval, list[Row[Any]]]]:
+    """THROUGH edges by group, and within it by when they hold."""
+    groups: dict[_Group, dict[Interval, list[Row[Any]]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        group = _Group(row.owner_id, row.derivation == Derivation.DECLARED, row.through_group)
+        groups[group][Interval(row.valid_from, row.valid_to)].append(row)
+    return groups

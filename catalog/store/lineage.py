@@ -11,34 +11,31 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from itertools import product
 
 from sqlalchemy import ColumnElement, ScalarSelect, Table, select
 
 from catalog.domain.errors import BadRequest, UnknownEntity
 from catalog.domain.ids import dataset_id, job_id, key
 from catalog.domain.lineage import EntityRef, Lineage, LineageEdge, LineageNode, Question
+from catalog.domain.timeline import Interval
 from catalog.domain.words import Derivation, Direction, EntityKind, Granularity
 from catalog.store.dialect import any_of, listed
 from catalog.store.engine import Read
-from catalog.store.hops import Hop, Hops
+from catalog.store.flows import EdgeKey, Flows
+from catalog.store.hops import Hops, Steps
 from catalog.store.rows import by_ids
 from catalog.store.tables import dataset, job, namespace, run
-
-
-class _EdgeKey(NamedTuple):
-    source: int
-    target: int
-    job_id: int | None
-    derivation: Derivation
 
 
 @dataclass(slots=True)
 class _Walk:
     """What the walk has found so far: nodes with their signed depth, and edges with when they held."""
 
+    steps: Steps
+    flows: Flows
     nodes: dict[int, int] = field(default_factory=dict)
-    edges: dict[_EdgeKey, Hop] = field(default_factory=dict)
+    edges: dict[EdgeKey, Interval] = field(default_factory=dict)
     truncated_by: str | None = None
     depth_reached: int = 0
 
@@ -48,15 +45,16 @@ def answer(connection: Read, question: Question) -> Lineage:
     if question.granularity is Granularity.COLUMN or any(ref.kind is EntityKind.COLUMN for ref in question.of):
         raise BadRequest("Lineage of columns is not answered yet.", fix="Ask with granularity DATASET or JOB.")
     roots = dict(_root(connection, ref) for ref in question.of)
-    hops = Hops(connection, question.granularity, question.window, roots)
-    walk = _Walk(nodes=dict.fromkeys(roots, 0))
+    steps = Steps(connection, question.granularity, question.window, roots)
+    flows = Flows(connection, steps.names, question.window)
+    walk = _Walk(steps, flows, dict.fromkeys(roots, 0))
     if question.direction is not Direction.DOWNSTREAM:
-        _go(hops, walk, roots, question, -1)
+        _go(walk, roots, question, -1)
     if question.direction is not Direction.UPSTREAM:
-        _go(hops, walk, roots, question, +1)
-    nodes = _nodes(connection, hops, walk)
+        _go(walk, roots, question, +1)
+    nodes = _nodes(connection, walk)
     if question.hidden:
-        nodes = _with_hidden(hops, nodes)
+        nodes = _with_hidden(steps, nodes)
     return Lineage(
         tuple(nodes),
         tuple(_edges(connection, walk, question.window.last)),
@@ -66,21 +64,23 @@ def answer(connection: Read, question: Question) -> Lineage:
     )
 
 
-def _go(hops: Hops, walk: _Walk, roots: Collection[int], question: Question, sign: int) -> None:
+def _go(walk: _Walk, roots: Collection[int], question: Question, sign: int) -> None:
     """Walk one way from the roots; nodes found the other way keep the depth that is nearer to 0."""
+    upstream = sign < 0
     seen = set(roots)
     frontier = sorted(roots)
     for depth in range(1, question.depth + 1):
-        found: set[int] = set()
-        for hop in hops.step(frontier, upstream=sign < 0):
-            far = hop.source if sign < 0 else hop.target
-            is_new = far not in found and far not in walk.nodes
-            if is_new and len(walk.nodes) + len(found - walk.nodes.keys()) >= question.max_nodes:
-                walk.truncated_by = "maxNodes"
-                continue
-            _add_edge(walk, hop, question.max_edges)
-            if far not in seen:
-                found.add(far)
+        hops = list(walk.steps.step(frontier, upstream=upstream))
+        if not question.include_indirect:
+            hops = walk.flows.direct_only(hops)
+        reached = {id for hop in hops for id in hop.far(upstream=upstream)}
+        fresh = sorted(reached - walk.nodes.keys())
+        room = question.max_nodes - len(walk.nodes)
+        if len(fresh) > room:
+            walk.truncated_by = "maxNodes"
+            reached -= set(fresh[room:])
+        _add_edges(walk, hops, reached, question.max_edges, upstream=upstream)
+        found = reached - seen
         if not found:
             return
         for id in found:
@@ -91,15 +91,18 @@ def _go(hops: Hops, walk: _Walk, roots: Collection[int], question: Question, sig
         frontier = sorted(found)
 
 
-def _add_edge(walk: _Walk, hop: Hop, max_edges: int) -> None:
-    edge = _EdgeKey(hop.source, hop.target, hop.job_id, hop.derivation)
-    known = walk.edges.get(edge)
-    if known is not None:
-        walk.edges[edge] = replace(known, start=min(known.start, hop.start), end=max(known.end, hop.end))
-    elif len(walk.edges) < max_edges:
-        walk.edges[edge] = hop
-    else:
-        walk.truncated_by = walk.truncated_by or "maxEdges"
+def _add_edges(walk: _Walk, hops: Collection[Hops], reached: set[int], most: int, *, upstream: bool) -> None:
+    """Multiply hops into edges, in an order that does not depend on chance, until there are as many as may be."""
+    for hop in sorted(hops, key=lambda h: (h.sources[:1], h.targets[:1], h.job_id or 0, h.derivation)):
+        for source, target in product(hop.sources, hop.targets):
+            if (source if upstream else target) not in reached:
+                continue
+            edge = EdgeKey(source, target, hop.job_id, hop.derivation)
+            if edge not in walk.edges and len(walk.edges) >= most:
+                walk.truncated_by = walk.truncated_by or "maxEdges"
+                return
+            known = walk.edges.get(edge, Interval(hop.start, hop.end))
+            walk.edges[edge] = Interval(min(known.start, hop.start), max(known.end, hop.end))
 
 
 def _root(connection: Read, ref: EntityRef) -> tuple[int, EntityKind]:
@@ -128,11 +131,11 @@ def _root(connection: Read, ref: EntityRef) -> tuple[int, EntityKind]:
     return id, kind
 
 
-def _nodes(connection: Read, hops: Hops, walk: _Walk) -> list[LineageNode]:
+def _nodes(connection: Read, walk: _Walk) -> list[LineageNode]:
     """The nodes with their names, nearest first."""
     by_kind: dict[EntityKind, list[int]] = defaultdict(list)
     for id in walk.nodes:
-        by_kind[hops.kinds[id]].append(id)
+        by_kind[walk.steps.kinds[id]].append(id)
     named = [
         *_named(connection, by_kind[EntityKind.DATASET], dataset, EntityKind.DATASET),
         *_named(connection, by_kind[EntityKind.JOB], job, EntityKind.JOB),
@@ -172,33 +175,42 @@ def _named_runs(connection: Read, ids: Collection[int]) -> Iterable[_Named]:
         yield row.id, EntityKind.RUN, row.namespace, row.run_id
 
 
-def _with_hidden(hops: Hops, nodes: list[LineageNode]) -> list[LineageNode]:
+def _with_hidden(steps: Steps, nodes: list[LineageNode]) -> list[LineageNode]:
     """The nodes with how many neighbours the answer does not show."""
     shown = {node.id for node in nodes}
     counts: list[dict[int, set[int]]] = []
     for upstream in (True, False):
         beyond: dict[int, set[int]] = defaultdict(set)
-        for hop in hops.step(sorted(shown), upstream=upstream):
-            near, far = (hop.target, hop.source) if upstream else (hop.source, hop.target)
-            if far not in shown:
-                beyond[near].add(far)
+        for hop in steps.step(sorted(shown), upstream=upstream):
+            unseen = set(hop.far(upstream=upstream)) - shown
+            for near in hop.near(upstream=upstream) if unseen else ():
+                beyond[near] |= unseen
         counts.append(beyond)
     above, below = counts
     return [replace(node, hidden_upstream=len(above[node.id]), hidden_downstream=len(below[node.id])) for node in nodes]
 
 
 def _edges(connection: Read, walk: _Walk, until: int) -> list[LineageEdge]:
-    """The edges with the last run that confirmed each, looked up for all of them at once."""
-    asked = {(edge.job_id, min(hop.end - 1, until)) for edge, hop in walk.edges.items() if edge.job_id is not None}
+    """The edges with the last run that confirmed each and how data changed on the way, looked up for all at once."""
+    moments = {edge: min(span.end - 1, until) for edge, span in walk.edges.items()}
+    asked = {(edge.job_id, moment) for edge, moment in moments.items() if edge.job_id is not None}
     confirmed = _last_runs(connection, sorted(asked))
+    transformations = walk.flows.of_edges(walk.edges)
     result = []
-    for edge, hop in walk.edges.items():
-        last_at, last_run = hop.start, None
+    for edge, span in walk.edges.items():
+        last_at, last_run = span.start, None
         if edge.job_id is not None and edge.derivation is not Derivation.DECLARED:
-            last_at, last_run = confirmed.get((edge.job_id, min(hop.end - 1, until)), (hop.start, None))
+            last_at, last_run = confirmed.get((edge.job_id, moments[edge]), (span.start, None))
         result.append(
             LineageEdge(
-                edge.source, edge.target, edge.derivation, edge.job_id, hop.start, max(last_at, hop.start), last_run
+                edge.source,
+                edge.target,
+                edge.derivation,
+                edge.job_id,
+                span.start,
+                max(last_at, span.start),
+                last_run,
+                transformations.get(edge, ()),
             )
         )
     return sorted(result, key=lambda e: (e.source, e.target, e.job_id or 0, e.derivation))

@@ -96,7 +96,10 @@ class RunHops:
             select(run_dataset, run.c.first_at.label("began"), run.c.completed_at, job.c.processing_type)
             .join(run, run.c.id == run_dataset.c.activity_id)
             .join(job, job.c.id == run.c.job_id)
-            .where(any_of(self.connection, run_dataset.c.dataset_id, self.names.of(datasets)))
+            .where(
+                any_of(self.connection, run_dataset.c.dataset_id, self.names.of(datasets)),
+                run_dataset.c.first_at <= self.until,
+            )
         )
         for row in rows:
             writes, reads = history[self.names.canonical[row.dataset_id]]

@@ -7,13 +7,15 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from builders import micros, ran
+from builders import facet, micros, named, ran
 from catalog.domain.errors import UnknownEntity
+from catalog.domain.ids import dataset_id
 from catalog.domain.lineage import EntityRef, Lineage, Question
-from catalog.domain.timeline import Window
+from catalog.domain.timeline import NOW, Window
 from catalog.domain.words import Direction, EntityKind, Granularity
 from catalog.ingest.accept import Ingest, Received
 from catalog.store.engine import Database
+from catalog.store.hops import Steps
 from catalog.store.lineage import answer
 
 ROOT = EntityRef(EntityKind.DATASET, "shop", "t0")
@@ -115,3 +117,55 @@ def test_an_edge_says_which_run_confirmed_it_last_and_since_when_it_holds(databa
 def test_what_is_not_there_is_said_by_name(database: Database) -> None:
     with pytest.raises(UnknownEntity, match="no dataset 't0' in namespace 'shop'"):
         ask(database)
+
+
+def test_an_edge_says_how_columns_were_made_and_whether_every_way_hides_the_value(database: Database) -> None:
+    def made(*ways: tuple[str, str, bool]) -> dict[str, object]:
+        said = [{"type": type, "subtype": subtype, "masking": masked} for type, subtype, masked in ways]
+        return {"inputFields": [{**named("t0"), "field": "c", "transformations": said}]}
+
+    plain = facet(fields={"x": made(("DIRECT", "IDENTITY", False), ("INDIRECT", "FILTER", False))})
+    hashed = facet(fields={"x": made(("DIRECT", "TRANSFORMATION", True))})
+    joined = facet(fields={"x": made(("INDIRECT", "JOIN", False))})
+    stories = [
+        ran("a").reading("t0").writing("plain", columnLineage=plain),
+        ran("b").reading("t0").writing("hashed", columnLineage=hashed),
+        ran("c").reading("t0").writing("joined", columnLineage=joined),
+        ran("d").reading("t0").writing("unknown"),
+    ]
+    Ingest(database).accept([Received(raw, "test") for story in stories for raw in story])
+    found = ask(database, depth=1)
+    reached = {node.id: node.name for node in found.nodes}
+    said = {reached[e.target]: ([t.subtype for t in e.transformations], e.masked) for e in found.edges}
+    direct = ask(database, depth=1, include_indirect=False)
+
+    assert said == {
+        "plain": (["IDENTITY", "FILTER"], False),
+        "hashed": (["TRANSFORMATION"], True),
+        "joined": (["JOIN"], False),
+        "unknown": ([], False),
+    }
+    assert names(direct, 1) == ["hashed", "plain", "unknown"]
+
+
+def test_a_wide_job_is_read_as_two_lists_and_never_as_their_product(database: Database) -> None:
+    width = 1_500
+    wide = ran("wide").reading(*(f"i{n}" for n in range(width))).writing(*(f"o{n}" for n in range(width)))
+    Ingest(database).accept([Received(wide.event("COMPLETE", 1), "test")])
+    root = dataset_id("shop", "i0")
+    with database.read() as connection:
+        steps = Steps(connection, Granularity.DATASET, NOW, {root: EntityKind.DATASET})
+        ends = [dataset_id("shop", f"i{n}") for n in range(width)]
+        steps.kinds.update(dict.fromkeys(ends, EntityKind.DATASET))
+        hops = list(steps.step(ends, upstream=False))
+    (node,) = ask(database, of=(EntityRef(EntityKind.DATASET, "shop", "i0"),), max_nodes=1, hidden=True).nodes
+
+    assert [(len(hop.sources), len(hop.targets)) for hop in hops] == [(width, width)]
+    assert node.hidden_downstream == width
+
+
+def test_a_budget_keeps_the_same_nodes_whatever_the_order_of_rows(chain: Database) -> None:
+    leaves = {f"leaf{n:02}": dataset_id("shop", f"leaf{n:02}") for n in range(30)} | {"t1": dataset_id("shop", "t1")}
+    kept = names(ask(chain, max_nodes=6, depth=1, direction=Direction.DOWNSTREAM), 1)
+
+    assert sorted(kept) == sorted(sorted(leaves, key=leaves.__getitem__)[:5])

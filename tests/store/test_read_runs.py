@@ -60,3 +60,21 @@ def test_runs_without_a_time_are_behind_all_others_and_paged_with_them(database:
     assert {id: (row.run_id, row.began_at, row.ended_at) for id, row in latest.items()} == {
         JOB: ("heard", micros(5), micros(6))
     }
+
+
+def test_a_run_id_of_several_jobs_means_the_run_heard_of_first_in_the_namespace_asked_for(database: Database):
+    only_named = ran("d", 0, "same")
+    tell(
+        database, *ran("a", 5, "same"), *ran("b", 1, "same"), *ran(("other", "e"), 7, "same"),
+        *ran("c", 9, "x").inside(only_named), *ran("c", 9, "y").inside(ran("d", 0, "named")),
+    )  # fmt: skip
+    with database.read() as connection:
+        assert runs.find_run(connection, "same") == run_id(job_id("shop", "b"), "same")
+        assert runs.find_run(connection, "same", "shop") == run_id(job_id("shop", "b"), "same")
+        assert runs.find_run(connection, "same", "other") == run_id(job_id("other", "e"), "same")
+        assert runs.find_run(connection, "named") == run_id(job_id("shop", "d"), "named")
+        assert runs.find_run(connection, "same", "elsewhere") is None
+        assert runs.find_run(connection, "nothing") is None
+        found = runs.by_run_id(connection, "same", "other")
+    assert found is not None
+    assert (found.job_id, found.began_at) == (job_id("other", "e"), micros(7))

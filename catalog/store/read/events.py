@@ -108,6 +108,11 @@ def of_runs(connection: Read, ids: Collection[int], page: Page) -> dict[int, Sli
     return {owner: rows.each(_event) for owner, rows in found.items()}
 
 
+def count_of_runs(connection: Read, ids: Collection[int]) -> dict[int, int]:
+    """How many events each run has."""
+    return paging.count_each(connection, _ALL, log_entry.c.activity_id, ids)
+
+
 def bodies_of_runs(connection: Read, ids: Collection[int]) -> dict[int, list[bytes]]:
     """The bytes of each run's events, by event time; at most `READ_AT_MOST` of them, the latest."""
     latest = Order(_BY_TIME.kind, _BY_TIME.keys, descending=True).by()

@@ -78,6 +78,11 @@ def children(connection: Read, ids: Collection[int], page: Page) -> dict[int, Sl
     return {parent: rows.each(_record) for parent, rows in found.items()}
 
 
+def count_of_children(connection: Read, ids: Collection[int]) -> dict[int, int]:
+    """How many jobs each of these contains."""
+    return paging.count_each(connection, _ALL, job.c.parent_id, ids)
+
+
 class _End(NamedTuple):
     """One end of edges: the id and what it is an id of."""
 

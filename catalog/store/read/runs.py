@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row, Select, and_, func, or_, select
 
-from catalog.domain.ids import job_id, key
+from catalog.domain.ids import job_id, key, namespace_id
 from catalog.domain.projection import DatasetUse
 from catalog.domain.timeline import BEGINNING
 from catalog.domain.words import Role, RunState
@@ -18,7 +18,7 @@ from catalog.store.dialect import any_of
 from catalog.store.engine import Read
 from catalog.store.paging import Order, Page, Slice
 from catalog.store.rows import use_record
-from catalog.store.tables import dataset, run, run_dataset
+from catalog.store.tables import dataset, job, run, run_dataset
 
 _ALL: Select[Any] = select(
     run.c.id, run.c.job_id, run.c.run_id, run.c.state, run.c.first_at, run.c.last_at, run.c.started_at,
@@ -92,11 +92,25 @@ def by_ids(connection: Read, ids: Collection[int]) -> dict[int, RunRow]:
     return {row.id: _record(row) for row in connection.execute(_ALL.where(any_of(connection, run.c.id, ids)))}
 
 
-def by_run_id(connection: Read, run_id: str) -> RunRow | None:
-    """The run with this id; of several jobs' runs with the same one, the latest."""
-    named = _ALL.where(run.c.run_key == key("run_id", run_id)).order_by(*_NAMED.by()).limit(1)
-    row = connection.execute(named).first()
-    return None if row is None else _record(row)
+def find_run(connection: Read, run_id: str, namespace: str = "") -> int | None:
+    """The id of the run that a run id means.
+
+    Several jobs may have used the same one: the run heard of first is meant, one others only named last of all.
+    `namespace` is that of its job, and tells runs of several namespaces apart; empty, it may be any.
+    """
+    named = select(run.c.id).where(run.c.run_key == key("run_id", run_id))
+    if namespace:
+        named = named.join(job, job.c.id == run.c.job_id).where(job.c.namespace_id == namespace_id(namespace))
+    # Said, not left to the database: not every one sorts what is unknown to the same end.
+    named = named.order_by(run.c.first_at.is_(None), run.c.first_at, run.c.id).limit(1)
+    id: int | None = connection.execute(named).scalar()
+    return id
+
+
+def by_run_id(connection: Read, run_id: str, namespace: str = "") -> RunRow | None:
+    """The run that a run id means; see `find_run`."""
+    id = find_run(connection, run_id, namespace)
+    return None if id is None else by_ids(connection, (id,)).get(id)
 
 
 def page(connection: Read, wanted: RunFilter, page: Page) -> Slice[RunRow]:
@@ -131,6 +145,11 @@ def children(connection: Read, ids: Collection[int], page: Page) -> dict[int, Sl
     """The runs that each of these contains, the latest first."""
     found = paging.paginate_each(connection, _ALL, run.c.parent_id, ids, order=_NAMED, page=page)
     return {parent: rows.each(_record) for parent, rows in found.items()}
+
+
+def count_of_children(connection: Read, ids: Collection[int]) -> dict[int, int]:
+    """How many runs each of these contains."""
+    return paging.count_each(connection, _ALL, run.c.parent_id, ids)
 
 
 def inputs(connection: Read, ids: Collection[int]) -> dict[int, list[DatasetUse]]:

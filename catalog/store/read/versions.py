@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select
 
 from catalog.domain.words import Lifecycle, Role
 from catalog.store import paging
@@ -91,6 +91,16 @@ def count_of_datasets(connection: Read, ids: Collection[int]) -> dict[int, int]:
     return paging.count_each(connection, _OF_DATASETS, dataset.c.canonical_id, ids)
 
 
+def by_keys(connection: Read, keys: Collection[tuple[int, int]]) -> dict[tuple[int, int], DatasetVersionRow]:
+    """The versions that these activities made of the datasets under these names: pairs of `named_id, activity_id`."""
+    # Every asked dataset with every asked activity: few more than the pairs, and both engines have an index for it.
+    found: Select[Any] = _OF_DATASETS.where(
+        any_of(connection, run_dataset.c.dataset_id, {named for named, _ in keys}),
+        any_of(connection, run_dataset.c.activity_id, {activity for _, activity in keys}),
+    )
+    return {(row.named_id, row.activity_id): _dataset_version(row) for row in connection.execute(found)}
+
+
 def latest_of_datasets(
     connection: Read, ids: Collection[int], as_of: int | None = None
 ) -> dict[int, DatasetVersionRow]:
@@ -98,9 +108,17 @@ def latest_of_datasets(
     return {owner: rows.items[0] for owner, rows in of_datasets(connection, ids, Page(1), as_of).items()}
 
 
+def by_ids(connection: Read, ids: Collection[int]) -> dict[int, JobVersionRow]:
+    """These versions of jobs; one that no completed run has any more is missing."""
+    owners = select(job_version.c.job_id).where(any_of(connection, job_version.c.id, ids))
+    statement, _ = _of_jobs(run.c.job_id.in_(owners))
+    rows = connection.execute(statement.where(any_of(connection, job_version.c.id, ids)))
+    return {row.id: _job_version(row) for row in rows}
+
+
 def of_jobs(connection: Read, ids: Collection[int], page: Page) -> dict[int, Slice[JobVersionRow]]:
     """The versions of each job, the latest new one first."""
-    statement, order = _of_jobs(connection, ids)
+    statement, order = _of_jobs(any_of(connection, run.c.job_id, ids))
     found = paging.paginate_each(connection, statement, job_version.c.job_id, ids, order=order, page=page)
     return {owner: rows.each(_job_version) for owner, rows in found.items()}
 
@@ -129,8 +147,9 @@ def latest_runs(connection: Read, ids: Collection[int]) -> dict[int, int]:
     return {version: id for version, id in rows}  # noqa: C416 - rows, not pairs, to mypy
 
 
-def _of_jobs(connection: Read, ids: Collection[int]) -> tuple[Select[Any], Order]:
-    done = _done.where(any_of(connection, run.c.job_id, ids)).subquery("done")
+def _of_jobs(wanted: ColumnElement[bool]) -> tuple[Select[Any], Order]:
+    """Versions with their completed runs, of which only those of the jobs `wanted` are looked at."""
+    done = _done.where(wanted).subquery("done")
     statement = select(job_version.c.id, job_version.c.job_id, job_version.c.code, done.c.created_at, done.c.runs).join(
         done, done.c.version_id == job_version.c.id
     )
