@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from catalog.domain.timeline import Window
 from catalog.domain.words import Lifecycle, Role
-from catalog.store.dialect import any_of
+from catalog.store.dialect import any_of, listed
 from catalog.store.engine import Read
 from catalog.store.facet_writer import STREAMING
 from catalog.store.names import Names
@@ -69,15 +69,19 @@ class RunHops:
                     yield written.run, reading.run, reading.at
 
     def _latest_runs(self, jobs: Collection[int]) -> dict[int, tuple[int, int]]:
-        latest: dict[int, tuple[int, int]] = {}
-        if jobs:
-            rows = self.connection.execute(
-                select(run.c.job_id, run.c.id, run.c.first_at)
-                .where(any_of(self.connection, run.c.job_id, jobs), run.c.first_at <= self.until)
-                .order_by(run.c.first_at, run.c.id)
-            )
-            latest = {row.job_id: (row.id, row.first_at) for row in rows}
-        return latest
+        if not jobs:
+            return {}
+        wanted = listed(self.connection, ("job",), [(id,) for id in jobs])
+        newest = (
+            select(run.c.id)
+            .where(run.c.job_id == wanted.c.job, run.c.first_at <= self.until)
+            .order_by(run.c.first_at.desc(), run.c.id.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        chosen = self.connection.scalars(select(newest).select_from(wanted)).all()
+        rows = by_ids(self.connection, run, run.c.id, [id for id in chosen if id is not None])
+        return {row.job_id: (row.id, row.first_at) for row in rows}
 
     def _touched(self, runs: Collection[int], *, upstream: bool) -> set[int]:
         """The datasets these runs read (upstream) or wrote."""
