@@ -11,7 +11,7 @@ from catalog.domain.words import Derivation, Direction, EntityKind, Granularity
 
 @dataclass(frozen=True, slots=True)
 class EntityRef:
-    """A thing as a person names it. For a RUN, `name` is the run id; its job may be given to tell reused ids apart."""
+    """A thing as a person names it. For a RUN, `name` is the run id, `namespace` that of its job or empty."""
 
     kind: EntityKind
     namespace: str

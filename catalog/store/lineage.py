@@ -16,7 +16,7 @@ from itertools import product
 from sqlalchemy import ColumnElement, ScalarSelect, Table, select
 
 from catalog.domain.errors import BadRequest, UnknownEntity
-from catalog.domain.ids import dataset_id, job_id, key
+from catalog.domain.ids import dataset_id, job_id
 from catalog.domain.lineage import EntityRef, Lineage, LineageEdge, LineageNode, Question
 from catalog.domain.timeline import Interval
 from catalog.domain.words import Derivation, Direction, EntityKind, Granularity
@@ -24,6 +24,7 @@ from catalog.store.dialect import any_of, listed
 from catalog.store.engine import Read
 from catalog.store.flows import EdgeKey, Flows
 from catalog.store.hops import Hops, Steps
+from catalog.store.read.runs import find_run
 from catalog.store.rows import by_ids
 from catalog.store.tables import dataset, job, namespace, run
 
@@ -107,25 +108,15 @@ def _add_edges(walk: _Walk, hops: Collection[Hops], reached: set[int], most: int
 
 def _root(connection: Read, ref: EntityRef) -> tuple[int, EntityKind]:
     """The node a reference names; any name of a dataset finds it."""
-    if ref.kind in (EntityKind.DATASET, EntityKind.MODEL):
-        statement = select(dataset.c.canonical_id).where(dataset.c.id == dataset_id(ref.namespace, ref.name))
-        kind = EntityKind.DATASET
-    elif ref.kind is EntityKind.JOB:
-        statement = select(job.c.id).where(job.c.id == job_id(ref.namespace, ref.name))
-        kind = EntityKind.JOB
+    kind, id = ref.kind, None
+    if kind is EntityKind.RUN:
+        id = find_run(connection, ref.name, ref.namespace)
+    elif kind is EntityKind.JOB:
+        id = connection.scalar(select(job.c.id).where(job.c.id == job_id(ref.namespace, ref.name)))
     else:
-        # The same run id may have been used for other jobs: the earliest is meant, unless the job is said.
-        statement = (
-            select(run.c.id)
-            .join(job, job.c.id == run.c.job_id)
-            .join(namespace, namespace.c.id == job.c.namespace_id)
-            .where(run.c.run_key == key("run_id", ref.name))
-            .order_by(run.c.first_at.is_(None), run.c.first_at, run.c.id)
-        )
-        if ref.namespace:
-            statement = statement.where(namespace.c.name == ref.namespace)
-        kind = EntityKind.RUN
-    id = connection.execute(statement.limit(1)).scalar()
+        kind = EntityKind.DATASET
+        named = dataset.c.id == dataset_id(ref.namespace, ref.name)
+        id = connection.scalar(select(dataset.c.canonical_id).where(named))
     if id is None:
         raise UnknownEntity(f"There is no {ref.kind.value.lower()} '{ref.name}' in namespace '{ref.namespace}'.")
     return id, kind
