@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-import zlib
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from http import HTTPStatus
 from io import BytesIO
 from itertools import repeat
-from threading import Lock
-from typing import Final, Protocol
+from typing import Final, ParamSpec, Protocol, TypeVar
 
 import orjson
 from starlette.concurrency import run_in_threadpool
@@ -28,29 +26,20 @@ from starlette.routing import Route
 
 from catalog.domain.errors import CatalogError, NotAnEvent, TooLarge, Unavailable
 from catalog.ingest.accept import Ingest, Outcome, Receipt, Received
-from catalog.ingest.decode import batch
+from catalog.ingest.decode import NDJSON, batch
 from catalog.ingest.group import GroupCommit
 from catalog.ingest.refuse import keep
+from catalog.sources.http_body import KEPT, Beginning, Budget, Grow, gunzip, read_on
 
 SOURCE: Final = "http"
 """What the log says of where an event arrived."""
 
-_KEPT: Final = 64 * 1024  # bytes of a body over the limit that go into quarantine
-_SLICE: Final = 64 * 1024  # compressed bytes looked at together: what follows a member is copied for each member
-_PIECE: Final = 1024 * 1024  # bytes decompressed together
-_MEMBERS: Final = 10_000  # gzip members in one body: each costs time before it gives a byte
 _CHUNK: Final = 8 * 1024 * 1024  # bytes of one body handed to the writer together
-
-# A client that is still sending does not read its answer. So a body that is too large is read on for a while and
-# thrown away: up to so many times the limit, for so many seconds.
-_READ_ON_TIMES: Final = 4
-_READ_ON_SECONDS: Final = 5.0
 
 _ARRAY: Final = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\[")
 
-Grow = Callable[[int], None]
-"""Told of so many bytes before they are kept; raises Unavailable when that is too much for all requests together."""
-
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 _Settled = Outcome | BaseException
 _Items = list[tuple[int, bytes | NotAnEvent]]
 
@@ -65,7 +54,7 @@ class HttpLimits:
         max_inflight_bytes: Bytes of all bodies being received or stored.
         max_batch_events: Events of one body that are stored together.
         body_seconds: Within which a body must arrive.
-        answer_seconds: Within which an event must be stored once its body is there: clients wait for 5 s.
+        answer_seconds: Within which all of a body must be stored once it is there: clients wait for 5 s.
     """
 
     max_body_bytes: int = 32 * 1024 * 1024
@@ -76,104 +65,16 @@ class HttpLimits:
     answer_seconds: float = 4.0
 
 
+class _Late(Unavailable):
+    """It could not be stored in time."""
+
+
 class Refuse(Protocol):
     """Makes the answer to an error: `Problems.answer`."""
 
     def __call__(self, error: CatalogError, receipt: str = "") -> Response:
         """Answer `error`; `receipt` is what the bytes were kept under."""
         ...
-
-
-class Budget:
-    """The bytes that all requests together may hold."""
-
-    def __init__(self, limit: int) -> None:
-        self._free = limit
-        self._lock = Lock()
-
-    @contextmanager
-    def hold(self) -> Iterator[Grow]:
-        """A function that takes so many bytes more; all it took are given back at the end."""
-        held = 0
-
-        def grow(size: int) -> None:
-            nonlocal held
-            with self._lock:
-                if size > self._free:
-                    raise Unavailable("More bytes are being received than the server keeps in memory at once.")
-                self._free -= size
-                held += size
-
-        try:
-            yield grow
-        finally:
-            with self._lock:
-                self._free += held
-
-
-def gunzip(compressed: bytes, limit: int, grow: Grow) -> bytes:
-    """Decompress a gzip body of one member or several.
-
-    Args:
-        compressed: All of the body.
-        limit: Bytes that may come out.
-        grow: Told of them before they are kept.
-
-    Raises:
-        TooLarge: more would come out; not much more than `limit` was made.
-        NotAnEvent: it is not gzip, damaged, or ends early.
-    """
-    plain = BytesIO()
-    try:
-        for piece in _decompressed(BytesIO(compressed)):
-            if plain.tell() + len(piece) > limit:
-                raise TooLarge(f"The body has more than {limit} bytes when decompressed.")
-            grow(len(piece))
-            plain.write(piece)
-    except (zlib.error, EOFError) as error:
-        fix = "Compress it again, or send it without Content-Encoding."
-        raise NotAnEvent(f"The body is not sound gzip: {error}.", code="encoding", fix=fix) from None
-    return plain.getvalue()
-
-
-def _decompressed(source: BytesIO) -> Iterator[bytes]:
-    rest = b""
-    for _ in range(_MEMBERS):
-        member = zlib.decompressobj(wbits=31)
-        while not member.eof:
-            rest = rest or source.read(_SLICE)
-            piece = member.decompress(rest, _PIECE)
-            if not (rest or piece or member.eof):
-                raise EOFError("it ends early")
-            yield piece
-            rest = member.unconsumed_tail
-        rest = member.unused_data
-        while not (rest := rest.lstrip(b"\0")):  # zeros are padding, block devices leave it
-            if not (rest := source.read(_SLICE)):
-                return
-    raise TooLarge(f"The body has more than {_MEMBERS} gzip members.")
-
-
-@dataclass(frozen=True, slots=True)
-class _Beginning:
-    """What is kept of a body over a limit: its first bytes as they were sent, and what was seen of all of it."""
-
-    head: bytes
-    size: int
-    digest: bytes
-
-
-async def _read_on(begun: bytes, stream: AsyncIterator[bytes], most: int) -> _Beginning:
-    """Read what follows `begun` without keeping it, until `most` bytes were seen or time is up."""
-    size, digest = len(begun), sha256(begun)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_READ_ON_SECONDS):
-            async for piece in stream:
-                size += len(piece)
-                digest.update(piece)
-                if size > most:
-                    break
-    return _Beginning(begun[:_KEPT], size, digest.digest())
 
 
 @dataclass(slots=True)
@@ -196,7 +97,8 @@ class _Tally:
             reason, retriable = _said(outcome), False
         elif isinstance(outcome, BaseException):
             self.unavailable = outcome if isinstance(outcome, Unavailable) else self.unavailable
-            reason, retriable = "It could not be stored now. Send it again.", True
+            when = "in time" if isinstance(outcome, _Late) else "now"
+            reason, retriable = f"It could not be stored {when}. Send it again.", True
         else:
             self.quarantined += 1
             reason, retriable = f"{_said(outcome.reason)} Kept as {outcome.receipt}.", False
@@ -262,23 +164,25 @@ class HttpSource:
         gzipped = _is_gzip(request)
         principal = self._principal(request)
         with self._budget.hold() as grow:
-            body: bytes | _Beginning | Response = await self._arrived(request, gzipped, grow)
+            body: bytes | Beginning | Response = await self._arrived(request, gzipped, grow)
+            until = asyncio.get_running_loop().time() + self._limits.answer_seconds
             if gzipped and isinstance(body, bytes):
-                body = await self._gunzipped(Received(body, SOURCE, principal), grow)
-            if isinstance(body, _Beginning):
-                return await self._too_large(body, principal)
+                body = await self._gunzipped(Received(body, SOURCE, principal), grow, until)
+            if isinstance(body, Beginning):
+                return await self._too_large(body, principal, until)
             if isinstance(body, Response):
                 return body
             received = Received(body, SOURCE, principal)
-            # Some clients send arrays to the route of single events, and mean a batch.
-            if many or _ARRAY.match(body):
-                return await self._store_many(received, request.headers.get("content-type", ""))
-            return await self._store_one(received)
+            content_type = request.headers.get("content-type", "")
+            # Some clients send arrays or lines to the route of single events, and mean a batch.
+            if many or _ARRAY.match(body) or _is_ndjson(content_type):
+                return await self._store_many(received, content_type, until)
+            return await self._store_one(received, until)
 
-    async def _arrived(self, request: Request, gzipped: bool, grow: Grow) -> bytes | _Beginning:
+    async def _arrived(self, request: Request, gzipped: bool, grow: Grow) -> bytes | Beginning:
         """The body as it was sent, if it is not too large."""
         limit = self._limits.max_compressed_bytes if gzipped else self._limits.max_body_bytes
-        most = _KEPT if _declared_size(request) > limit else limit
+        most = KEPT if _declared_size(request) > limit else limit
         stream, body = request.stream(), BytesIO()
         deadline = asyncio.timeout(self._limits.body_seconds)
         self._arriving.add(deadline)
@@ -288,77 +192,87 @@ class HttpSource:
                     grow(len(piece))
                     body.write(piece)
                     if body.tell() > most:
-                        return await _read_on(body.getvalue(), stream, limit * _READ_ON_TIMES)
+                        return await read_on(body.getvalue(), stream, limit)
         except TimeoutError:
             raise Unavailable("The body did not arrive in time.") from None
         finally:
             self._arriving.discard(deadline)
         return body.getvalue()
 
-    async def _gunzipped(self, received: Received, grow: Grow) -> bytes | _Beginning | Response:
+    async def _gunzipped(self, received: Received, grow: Grow, until: float) -> bytes | Beginning | Response:
         raw = received.raw
         try:
             return await run_in_threadpool(gunzip, raw, self._limits.max_body_bytes, grow)
         except TooLarge:
-            return _Beginning(raw[:_KEPT], len(raw), sha256(raw).digest())
+            return Beginning(raw[:KEPT], len(raw), sha256(raw).digest())
         except NotAnEvent as reason:
-            return await self._quarantined(received, reason)
+            return await self._quarantined(received, reason, until)
 
-    async def _too_large(self, body: _Beginning, principal: str) -> Response:
+    async def _too_large(self, body: Beginning, principal: str, until: float) -> Response:
         limits = self._limits
-        receipt = await run_in_threadpool(
-            self._ingest.quarantine_oversized, body.head, body.size, body.digest, SOURCE, principal
-        )
+        oversized = self._ingest.quarantine_oversized
+        receipt = await _by(until, oversized, body.head, body.size, body.digest, SOURCE, principal)
         detail = (
             f"A body may have {limits.max_body_bytes} bytes, and {limits.max_compressed_bytes} when it is compressed. "
             "Only the beginning of this one was kept."
         )
         return self._refuse(TooLarge(detail, fix="Send fewer events together, or have the limit raised."), receipt)
 
-    async def _quarantined(self, received: Received, reason: NotAnEvent) -> Response:
-        receipt = await run_in_threadpool(keep, self._ingest.database, received, reason)
+    async def _quarantined(self, received: Received, reason: NotAnEvent, until: float) -> Response:
+        receipt = await _by(until, keep, self._ingest.database, received, reason)
         return self._refuse(reason, receipt)
 
-    async def _store_one(self, received: Received) -> Response:
-        [outcome] = await self._settled([received])
+    async def _store_one(self, received: Received, until: float) -> Response:
+        [outcome] = await self._settled([received], until)
         if isinstance(outcome, BaseException):
             raise outcome
         if isinstance(outcome, Receipt):
             return _json(outcome, HTTPStatus.OK if outcome.duplicate else HTTPStatus.CREATED)
         return self._refuse(outcome.reason, outcome.receipt)
 
-    async def _store_many(self, received: Received, content_type: str) -> Response:
+    async def _store_many(self, received: Received, content_type: str, until: float) -> Response:
         try:
             items = await run_in_threadpool(batch, received.raw, content_type)
         except NotAnEvent as reason:
-            return await self._quarantined(received, reason)
+            return await self._quarantined(received, reason, until)
         tally = _Tally()
         while chunk := await run_in_threadpool(_chunk, items, self._limits.max_batch_events):
             tally.unavailable = tally.unavailable or self._stopping
-            await self._store_chunk(chunk, received, tally)
+            await self._store_chunk(chunk, received, tally, until)
         if tally.unavailable and not (tally.stored or tally.quarantined):
             raise tally.unavailable
         return tally.response()
 
-    async def _store_chunk(self, chunk: _Items, received: Received, tally: _Tally) -> None:
+    async def _store_chunk(self, chunk: _Items, received: Received, tally: _Tally, until: float) -> None:
         events = [replace(received, raw=item) for _, item in chunk if isinstance(item, bytes)]
         # Once the catalog was unavailable the rest is not tried: its sender is waiting for an answer.
         outcomes: Iterator[_Settled]
-        outcomes = repeat(tally.unavailable) if tally.unavailable else iter(await self._settled(events))
+        outcomes = repeat(tally.unavailable) if tally.unavailable else iter(await self._settled(events, until))
         for index, item in chunk:
             tally.settle(index, item if isinstance(item, NotAnEvent) else next(outcomes))
 
-    async def _settled(self, events: Sequence[Received]) -> Sequence[_Settled]:
-        """What became of each event, or Unavailable for all of them."""
+    async def _settled(self, events: Sequence[Received], until: float) -> Sequence[_Settled]:
+        """What became of each event, or why that is not known: Unavailable for all of them, _Late for some."""
         try:
-            async with asyncio.timeout(self._limits.answer_seconds):
-                futures = map(asyncio.wrap_future, self._group.submit_many(events))
-                return await asyncio.gather(*futures, return_exceptions=True)
-        except TimeoutError:
-            # What was stored nevertheless is known by its bytes when it comes again.
-            return [Unavailable("It could not be stored in time.")] * len(events)
+            futures = [asyncio.wrap_future(future) for future in self._group.submit_many(events)]
         except Unavailable as error:
             return [error] * len(events)
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                await asyncio.gather(*futures, return_exceptions=True)
+        # What is late is cancelled, but may be in a transaction already: then its bytes are known when it comes again.
+        return [_Late() if one.cancelled() else one.exception() or one.result() for one in futures]
+
+
+async def _by(until: float, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """What `call` returns, in a thread; _Late when that is not known by `until`, in seconds of the loop's clock."""
+    try:
+        async with asyncio.timeout_at(until):
+            # Not Starlette's pool: it lets go of its place when it is not waited for, so calls that hang would become
+            # ever more threads. Here they keep theirs, and what is late before it has one is not called at all.
+            return await asyncio.to_thread(call, *args, **kwargs)
+    except TimeoutError:
+        raise _Late from None
 
 
 def _chunk(items: Iterator[tuple[int, bytes | NotAnEvent]], most: int) -> _Items:
@@ -382,6 +296,10 @@ def _is_gzip(request: Request) -> bool:
         detail = f"The encoding '{', '.join(codings)[:100]}' is not understood. Send gzip once, or no encoding."
         raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept-Encoding": "gzip, identity"})
     return False
+
+
+def _is_ndjson(content_type: str) -> bool:
+    return content_type.partition(";")[0].strip().lower() in NDJSON
 
 
 def _declared_size(request: Request) -> int:

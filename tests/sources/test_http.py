@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
+from threading import Event
+from time import sleep
 from typing import Any
 
 import pytest
@@ -15,9 +17,10 @@ from starlette.testclient import TestClient
 
 from catalog.api.problems import Problems
 from catalog.domain.errors import NotAnEvent, TooLarge, Unavailable
-from catalog.ingest.accept import Ingest, Outcome, Received
+from catalog.ingest.accept import Ingest, Outcome, Receipt, Received
 from catalog.ingest.group import GroupCommit, GroupLimits
-from catalog.sources.http import Budget, HttpLimits, HttpSource, gunzip
+from catalog.sources.http import HttpLimits, HttpSource
+from catalog.sources.http_body import Budget, gunzip
 from catalog.store import bodies, quarantine
 from catalog.store.engine import Database
 from catalog.store.tables import log_entry
@@ -73,6 +76,26 @@ def serving(
         yield Starlette(routes=source.routes(), exception_handlers=problems.handlers())
     finally:
         group.close(5)
+
+
+class SlowWriter(Writer):
+    """Answers without the database, so that only its own slowness counts.
+
+    Each transaction takes `seconds`; after `quick` of them the next ones hang until `go` is set.
+    """
+
+    def __init__(self, database: Database, *, seconds: float = 0, quick: int = 1000) -> None:
+        super().__init__(database)
+        self.seconds = seconds
+        self.quick = quick
+        self.go = Event()
+
+    def accept(self, batch: Sequence[Received]) -> list[Outcome]:
+        self.transactions.append(len(batch))
+        sleep(self.seconds)
+        if len(self.transactions) > self.quick:
+            assert self.go.wait(20)
+        return [Receipt("r-0", "0", 0, duplicate=False) for _ in batch]
 
 
 @pytest.fixture
@@ -433,6 +456,40 @@ def test_a_writer_that_takes_too_long_is_not_waited_for(writer: Writer):
     assert writer.transactions == []
 
 
+def slow_to_keep(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make each write to the quarantine take 0.3 s."""
+    write = writer.ingest.database.write
+
+    @contextmanager
+    def slow() -> Iterator[Any]:
+        sleep(0.3)
+        with write() as connection:
+            yield connection
+
+    monkeypatch.setattr(writer.ingest.database, "write", slow)
+
+
+@pytest.mark.parametrize(
+    ("path", "raw", "encoding"),
+    [
+        pytest.param(MANY, b"no batch", "", id="no-batch"),
+        pytest.param(ONE, b"no gzip", "gzip", id="no-gzip"),
+        pytest.param(ONE, body(padding="x" * 300_000), "", id="too-large"),
+    ],
+)
+def test_a_quarantine_that_takes_too_long_is_not_waited_for_and_the_body_is_kept_nevertheless(
+    writer: Writer, database: Database, monkeypatch: pytest.MonkeyPatch, *, path: str, raw: bytes, encoding: str
+):
+    slow_to_keep(writer, monkeypatch)
+    limits = HttpLimits(max_body_bytes=200_000, answer_seconds=0.05)
+    with serving(writer, limits) as app:
+        response = TestClient(app).post(path, content=raw, headers={"Content-Encoding": encoding})
+    said = problem(response, 503, "unavailable")
+    assert said["detail"] == "It could not be stored in time."
+    assert response.headers["retry-after"] == "3"
+    assert [bytes(row.digest) for row in kept(database)] == [sha256(raw).digest()]
+
+
 def test_a_path_that_is_not_there_is_a_problem_as_well(client: TestClient):
     problem(client.post("/api/v1/nothing"), 404, "not-found")
 
@@ -485,10 +542,11 @@ def test_good_events_of_a_partly_bad_batch_are_kept_and_the_bad_ones_explained(c
     assert f"r-{bytes(rows[1].digest).hex()[:32]}" in reasons[0]
 
 
-def test_ndjson_is_told_by_its_content_type_and_may_be_compressed(client: TestClient, database: Database):
+@pytest.mark.parametrize("path", [ONE, MANY])
+def test_ndjson_is_told_by_its_content_type_and_may_be_compressed(client: TestClient, database: Database, path: str):
     lines = body("a") + b"\n\n" + body("b") + b"\r\nbroken\n"
     headers = {"Content-Type": "application/x-ndjson; charset=utf-8", "Content-Encoding": "gzip"}
-    said = client.post(MANY, content=gzip.compress(lines), headers=headers).json()
+    said = client.post(path, content=gzip.compress(lines), headers=headers).json()
     assert said["summary"] == answer(3, 2, [{"retriable": False}])["summary"]
     assert said["failed_events"][0]["index"] == 2
     assert stored(database) == 2
@@ -528,6 +586,51 @@ def test_a_batch_of_which_nothing_could_be_stored_is_a_503(writer: Writer):
         response = TestClient(app).post(MANY, json=[event()])
     problem(response, 503, "unavailable")
     assert response.headers["retry-after"] == "3"
+
+
+LATE = {"reason": "It could not be stored in time. Send it again.", "retriable": True}
+
+
+def test_all_events_of_a_batch_share_one_deadline_however_many_transactions_they_need(database: Database):
+    writer = SlowWriter(database, seconds=0.1)
+    with serving(writer, HttpLimits(max_batch_events=1, answer_seconds=0.45)) as app:
+        response = TestClient(app).post(MANY, json=[event(f"job {i}") for i in range(10)])
+    done = response.json()["summary"]["successful"]
+    assert 0 < done < 10
+    assert response.json() == answer(10, done, [{"index": index, **LATE} for index in range(done, 10)])
+    assert len(writer.transactions) <= done + 1
+
+
+def test_what_is_settled_at_the_deadline_counts_and_what_is_not_may_be_sent_again(database: Database):
+    writer = SlowWriter(database, quick=1)
+    with serving(writer, HttpLimits(max_batch_events=6, answer_seconds=0.4), GroupLimits(max_events=2)) as app:
+        response = TestClient(app).post(MANY, json=[event(f"job {i}") for i in range(10)])
+        writer.go.set()
+    assert response.status_code == 200
+    assert response.json() == answer(10, 2, [{"index": index, **LATE} for index in range(2, 10)])
+    assert writer.transactions == [2, 2]  # what was waiting at the deadline is not written for nobody
+
+
+def test_a_batch_of_which_nothing_was_stored_in_time_is_a_503_and_known_when_it_comes_again(
+    writer: Writer, database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    go, accept = Event(), writer.accept
+
+    def slow(batch: Sequence[Received]) -> list[Outcome]:
+        assert go.wait(20)
+        return accept(batch)
+
+    monkeypatch.setattr(writer, "accept", slow)
+    with serving(writer, HttpLimits(answer_seconds=0.3)) as app:
+        response = TestClient(app).post(MANY, json=[event("a"), event("b")])
+        go.set()
+    said = problem(response, 503, "unavailable")
+    assert said["detail"] == "It could not be stored in time."
+    assert response.headers["retry-after"] == "3"
+    assert stored(database) == 2
+    with serving(writer) as app:
+        assert TestClient(app).post(MANY, json=[event("a"), event("b")]).json() == answer(2, 2)
+    assert stored(database) == 2
 
 
 def test_a_batch_that_finds_the_queue_full_is_a_503(writer: Writer):
