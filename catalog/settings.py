@@ -54,7 +54,7 @@ class IngestSettings:
     max_batch_events: int = _setting(500, "events that share a transaction")
     max_waiting_events: int = _setting(10_000, "events waiting to be stored before new ones are answered with 503")
     body_seconds: float = _setting(30.0, "seconds within which a body must arrive", least=0.1)
-    answer_seconds: float = _setting(4.0, "seconds after which what is not yet stored of a body is answered as to be sent again", least=0.1)
+    answer_seconds: float = _setting(4.0, "seconds after which what is not stored is to be sent again", least=0.1)
     retry_after_seconds: int = _setting(2, "seconds that a 503 asks its client to wait")
 
 

@@ -70,8 +70,9 @@ class LineageEdge:
 
     @property
     def masked(self) -> bool:
-        """Whether every way the value takes along this edge hides it."""
-        return bool(self.transformations) and all(t.masking for t in self.transformations)
+        """Whether every way the value takes along this edge hides it. Indirect ways carry no value, unless alone."""
+        direct = [t for t in self.transformations if t.type.upper() != "INDIRECT"] or self.transformations
+        return bool(direct) and all(t.masking for t in direct)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from catalog.store.read.jobs import JobFilter
 from catalog.store.read.runs import RunFilter
 
 AsOf = Annotated[DateTime | None, strawberry.argument(description="As it was at this moment; left out: as it is now.")]
-Limit = Annotated[int, strawberry.argument(description="How many at most, 0 to 1000.")]
 FacetName = Annotated[str, strawberry.argument(description="The key of the facet in events, such as `schema`.")]
 NamespaceName = Annotated[str, strawberry.argument(description="The namespace, exactly as events have it.")]
 WalkDirection = Annotated[Direction, strawberry.argument(description="Which way to walk.")]
@@ -30,7 +29,11 @@ LineageAsOf = Annotated[
 Cumulative = Annotated[bool | None, strawberry.argument(description="The union over all time.")]
 IncludeIndirect = Annotated[
     bool | None,
-    strawberry.argument(description="Whether what only influenced the data counts, such as a filter or a sort key."),
+    strawberry.argument(
+        description="Whether what only influenced the data counts, such as a filter or a sort key; null: it does. With "
+        "false, edges are left out all of whose `transformations` are INDIRECT, and what is reached by them alone; an "
+        "edge of which nobody said how data changed stays, as most do that have a job or run at one end."
+    ),
 ]
 MaxNodes = Annotated[
     int | None, strawberry.argument(description="How many nodes at most; an answer that is cut says so.")
@@ -70,10 +73,24 @@ class EntityRef:
     )
     name: str = strawberry.field(description="The name; any of a dataset's names will do. Of a RUN its run id.")
     column: str | None = strawberry.field(default=None, description="The column; only for COLUMN.")
-    version: str | None = strawberry.field(default=None, description="The version; only for MODEL.")
+    version: str | None = strawberry.field(
+        default=None, description="Refused for every kind as yet; say with `asOf` when that version was the one."
+    )
 
     def ref(self) -> lineage.EntityRef:
-        """As the domain has it."""
+        """As the domain has it.
+
+        Raises:
+            UserError: a part is given that means nothing of this kind, or one is missing that this kind needs.
+        """
+        if self.column is not None and self.kind is not EntityKind.COLUMN:
+            raise UserError(f"A {self.kind.value} has no `column`. Leave it out, or ask for the kind COLUMN.")
+        if self.column is None and self.kind is EntityKind.COLUMN:
+            raise UserError("A COLUMN without `column`. Say which column of the dataset.")
+        if self.version is not None:
+            raise UserError(
+                f"`version` is not used of a {self.kind.value}. Leave it out, and say with `asOf` when it was the one."
+            )
         return lineage.EntityRef(self.kind, self.namespace, self.name, self.column, self.version)
 
 
@@ -168,10 +185,3 @@ class EventFilterInput:
             self.kind, self.job.pair() if self.job else None, self.dataset.pair() if self.dataset else None,
             self.run_id, time.from_, time.to, self.failed,
         )  # fmt: skip
-
-
-def limit(first: int, most: int = 1_000) -> int:
-    """The argument `first` of a plain list."""
-    if not 0 <= first <= most:
-        raise UserError(f"{first} items were asked for. Ask for 0 to {most} with `first`.")
-    return first

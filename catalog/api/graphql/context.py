@@ -23,6 +23,7 @@ from catalog.store.read.snapshot import Snapshot
 
 P = ParamSpec("P")
 T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Context:
         self.unavailable: Unavailable | None = None
         """Set when the database went away meanwhile: then there is no answer, whatever resolvers made of it."""
         self._snapshot = snapshot
-        self._loaders: dict[Hashable, DataLoader[int, Any]] = {}
+        self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
 
     def ask(self, read: Callable[Concatenate[Read, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What a reading function of the store answers, its refusals in words for the client."""
@@ -55,8 +56,8 @@ class Context:
 
     async def load(
         self,
-        read: Callable[Concatenate[Read, Collection[int], P], Mapping[int, T]],
-        key: int,
+        read: Callable[Concatenate[Read, Collection[K], P], Mapping[K, T]],
+        key: K,
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T | None:
@@ -68,7 +69,7 @@ class Context:
         loader = self._loaders.get(asked)
         if loader is None:
 
-            async def batch(keys: list[int]) -> list[Any]:
+            async def batch(keys: list[K]) -> list[Any]:
                 found = self.ask(read, keys, *args, **kwargs)
                 return [found.get(key) for key in keys]
 

@@ -38,12 +38,15 @@ from catalog.api.graphql.types.run import Run
 from catalog.domain.ids import dataset_id, job_id
 from catalog.store.read import datasets, events, jobs, namespaces, runs
 
-_NODES: Final[dict[str, Callable[[Info, int], Awaitable[Node | None]]]] = {
-    "Dataset": types.dataset.load,
-    "Job": types.job.load,
-    "Run": types.run.load,
-    "Namespace": types.namespace.load,
+_NODES: Final[dict[tuple[str, int], Callable[..., Awaitable[Node | None]]]] = {
+    ("Dataset", 1): types.dataset.load,
+    ("DatasetVersion", 2): types.dataset.load_version,
+    ("Job", 1): types.job.load,
+    ("JobVersion", 1): types.job.load_version,
+    ("Namespace", 1): types.namespace.load,
+    ("Run", 1): types.run.load,
 }
+"""What finds a thing of this type, whose id has so many numbers."""
 
 Id = Annotated[strawberry.ID, strawberry.argument(description="An `id` that a query answered.")]
 DatasetName = Annotated[str, strawberry.argument(description="Any name of the dataset, exactly as events have it.")]
@@ -62,8 +65,8 @@ class _Things:
     @strawberry.field(description="Anything by its id.")
     async def node(self, info: Info, id: Id) -> Node | None:
         type_name, key = parse_id(id)
-        load = _NODES.get(type_name)
-        return None if load is None else await load(info, key)
+        load = _NODES.get((type_name, len(key)))
+        return None if load is None else await load(info, *key)
 
     @strawberry.field(description="All namespaces, by name.")
     def namespaces(self, info: Info, first: First = 50, after: After = None) -> Connection[Namespace]:
@@ -104,7 +107,11 @@ class _Things:
 
         return connection_of(found, Job.of, after, counting)
 
-    @strawberry.field(description="A run by its run id; of several jobs' runs with the same one, the latest.")
+    @strawberry.field(
+        description="A run by its run id. Where several jobs used the same one, it is the run that "
+        "was heard of first, as in lineage; one that others only name comes last. The others are among the `runs` of "
+        "their jobs."
+    )
     def run(self, info: Info, run_id: RunId) -> Run | None:
         row = info.context.ask(runs.by_run_id, run_id)
         return None if row is None else Run.of(row)
@@ -125,9 +132,9 @@ def _run_key(id: strawberry.ID | None) -> int | None:
     if id is None:
         return None
     type_name, key = parse_id(id)
-    if type_name != "Run":
+    if type_name != "Run" or len(key) != 1:
         raise UserError("`parent` is not the id of a run. Pass the `id` of a Run.")
-    return key
+    return key[0]
 
 
 @strawberry.type

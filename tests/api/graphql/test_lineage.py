@@ -101,6 +101,43 @@ def test_arguments_say_which_way_how_far_and_when(tell: Tell, ask: Ask, argument
     assert names(lineage(ask, arguments)) == expected
 
 
+def made_of(source: str, column: str, *ways: dict[str, Any]) -> dict[str, Any]:
+    return {"namespace": "shop", "name": source, "field": column, "transformations": list(ways)}
+
+
+def test_edges_say_how_data_changed_on_the_way_and_whether_it_is_masked(tell: Tell, ask: Ask):
+    hashed = {"type": "DIRECT", "subtype": "TRANSFORMATION", "description": "sha256", "masking": True}
+    copied = {"type": "DIRECT", "subtype": "IDENTITY", "description": "", "masking": False}
+    joined = {"type": "INDIRECT", "subtype": "JOIN", "description": "", "masking": False}
+    flows = facet(
+        fields={
+            "who": {"inputFields": [made_of("people", "email", hashed)]},
+            "sum": {"inputFields": [made_of("sales", "sum", copied), made_of("sales", "id", joined)]},
+        },
+        dataset=[made_of("rules", "id", joined)],
+    )
+    tell(ran("j", 0, "r").reading("people", "sales", "rules").writing("shown", columnLineage=flows))
+    of = '{kind: DATASET, namespace: "shop", name: "shown"}'
+    shown = "nodes { id name } edges { source masked transformations { type subtype description masking } }"
+
+    def ways(arguments: str) -> dict[str, tuple[bool, list[dict[str, Any]]]]:
+        found = lineage(ask, arguments, shown, of)
+        names = {node["id"]: node["name"] for node in found["nodes"]}
+        return {names[edge["source"]]: (edge["masked"], edge["transformations"]) for edge in found["edges"]}
+
+    def answered(said: dict[str, Any]) -> dict[str, Any]:
+        return {**said, "description": said["description"] or None}
+
+    everything = {
+        "people": (True, [answered(hashed)]),
+        "sales": (False, [answered(copied), answered(joined)]),
+        "rules": (False, [answered(joined)]),
+    }
+    assert ways("") == everything
+    del everything["rules"]
+    assert ways("includeIndirect: false") == everything
+
+
 def test_an_answer_that_is_cut_says_by_which_limit(tell: Tell, ask: Ask):
     told(tell)
     found = lineage(ask, "direction: DOWNSTREAM, maxNodes: 2", "truncated truncatedBy nodes { name }")
@@ -159,6 +196,10 @@ def test_an_edge_a_dataset_declares_itself_has_no_job(tell: Tell, ask: Ask):
         (f'of: [{MIDDLE}], during: {{from: "2026-01-02", to: "2026-01-01"}}', "ends before it begins"),
         (f"of: [{MIDDLE}], granularity: COLUMN", "not answered yet"),
         ('of: [{kind: JOB, namespace: "shop", name: "none"}]', "none"),
+        ('of: [{kind: DATASET, namespace: "shop", name: "b", column: "x"}]', "A DATASET has no `column`"),
+        ('of: [{kind: COLUMN, namespace: "shop", name: "b"}]', "Say which column"),
+        ('of: [{kind: RUN, namespace: "", name: "r1", version: "1"}]', "`version` is not used of a RUN"),
+        ('of: [{kind: MODEL, namespace: "shop", name: "b", version: "1"}]', "`version` is not used of a MODEL"),
     ],
 )
 def test_a_question_that_cannot_be_answered_is_refused_in_words(
@@ -166,6 +207,11 @@ def test_a_question_that_cannot_be_answered_is_refused_in_words(
 ):
     told(tell)
     assert says in refusal(f"{{ lineage({arguments}) {{ truncated }} }}").message
+
+
+def test_a_reference_with_a_part_that_means_nothing_is_a_bad_request(refusal: Refusal):
+    error = refusal('{ lineage(of: [{kind: JOB, namespace: "shop", name: "ab", column: "x"}]) { truncated } }')
+    assert error.extensions == {"code": "BAD_REQUEST"}
 
 
 def test_what_is_unknown_is_told_apart_from_what_is_wrong(refusal: Refusal):

@@ -18,6 +18,7 @@ Watch = Callable[[Database], AbstractContextManager[list[str]]]
 NewDatabase = Callable[[], AbstractContextManager[Database]]
 
 MANY = 50
+ROOMY = Limits(max_cost=10_000_000, max_tokens=10_000, max_root_fields=100, max_aliases=200)
 
 SELECTED = {
     "aliases": "namespace name type",
@@ -28,11 +29,11 @@ SELECTED = {
     "owners": "name type",
     "producers": "name description tags { key }",
     "consumers": "name owners { name }",
-    "children": "id",
+    "children": "totalCount nodes { id } pageInfo { endCursor }",
     "runs": "totalCount edges { node { runId job { name } error { message } } }",
     "inputs": "name latestVersion { createdAt }",
     "outputs": "name updatedAt deletedAt",
-    "events": "seq payload run { runId } job { name }",
+    "events": "totalCount nodes { seq payload run { runId } job { name } }",
 }
 
 
@@ -67,7 +68,7 @@ ROOTS = {
     "runs": 'id job { name } parent { runId } root { runId } error { message } facet(name: "x") { name }',
     "namespaces": "id name datasetCount jobCount",
     "events": "seq payload run { runId } job { name } dataset { name }",
-    "quarantine": "id reason preview",
+    "quarantine": "receipt reason preview",
 }
 
 
@@ -106,7 +107,7 @@ def few_and_many(new_database: NewDatabase) -> Iterator[tuple[Database, Database
 
 def statements_for(query: str, database: Database, statements: Watch) -> int:
     with statements(database) as seen:
-        result = execute(database, query, limits=Limits(max_cost=10_000_000))
+        result = execute(database, query, limits=ROOMY)
     assert result.errors is None, result.errors
     return len(seen)
 
@@ -128,6 +129,29 @@ def test_a_list_at_the_root_costs_no_more_statements_for_many_items(
     query = f"{{ {field}(first: 300) {{ totalCount edges {{ node {{ {ROOTS[field]} }} }} }} }}"
     few, many = (statements_for(query, database, statements) for database in few_and_many)
     assert 1 < many <= few
+
+
+@pytest.mark.parametrize("kind", ["Dataset", "Job"])
+def test_versions_are_found_again_by_their_ids_with_no_more_statements_for_many(
+    few_and_many: tuple[Database, Database], statements: Watch, kind: str
+):
+    _, many = few_and_many
+    query = f"{{ {kind.lower()}s(first: 300) {{ nodes {{ versions {{ nodes {{ id }} }} }} }} }}"
+    result = execute(many, query, limits=ROOMY)
+    assert result.data is not None
+    (owners,) = result.data.values()
+    ids = [version["id"] for owner in owners["nodes"] for version in owner["versions"]["nodes"]]
+    assert len(ids) >= MANY
+    asked = " ".join(f'_{n}: node(id: "{id}") {{ __typename id }}' for n, id in enumerate(ids[:MANY]))
+    with statements(many) as seen:
+        found = execute(many, f"{{ {asked} }}", limits=ROOMY)
+    assert found.errors is None
+    assert found.data is not None
+    assert [node["id"] for node in found.data.values()] == ids[:MANY]
+    assert {node["__typename"] for node in found.data.values()} == {f"{kind}Version"}
+    with statements(many) as alone:
+        execute(many, f'{{ node(id: "{ids[0]}") {{ id }} }}')
+    assert len(seen) == len(alone)
 
 
 @pytest.mark.parametrize("granularity", ["DATASET", "JOB", "RUN"])

@@ -27,7 +27,6 @@ from catalog.api.graphql.scalars import BigInt, DateTime, big, moment
 from catalog.api.graphql.types import parts
 from catalog.api.graphql.types.node import Node, global_id
 from catalog.domain.changes import Column
-from catalog.domain.ids import key
 from catalog.domain.lineage import EntityRef
 from catalog.domain.words import Node as NodeKind
 from catalog.store.read import datasets, facets, jobs, subjects, versions
@@ -190,10 +189,9 @@ def _schemas(rows: list[FacetRow] | tuple[()], tags: list[TagRow] | tuple[()]) -
 
 
 @strawberry.type(description="What one run made of a dataset, or a labelled state that an event declared.")
-class DatasetVersion:
+class DatasetVersion(Node):
     """A version of a dataset."""
 
-    id: strawberry.ID = strawberry.field(description="An id for this version; opaque.")
     row: strawberry.Private[DatasetVersionRow]
     version: str | None = strawberry.field(description="What the storage calls it, such as a snapshot id; if it does.")
     created_at: DateTime = strawberry.field(description="When the run ended, or the time of the event.")
@@ -206,7 +204,7 @@ class DatasetVersion:
     def of(cls, row: DatasetVersionRow) -> Self:
         """From a row."""
         return cls(
-            id=global_id("DatasetVersion", key("dataset version", str(row.named_id), str(row.activity_id))),
+            id=global_id("DatasetVersion", row.named_id, row.activity_id),
             row=row,
             version=row.label,
             created_at=DateTime(row.created_at),
@@ -228,6 +226,12 @@ class DatasetVersion:
         tags = await info.context.load(subjects.tags, self.row.dataset_id, NodeKind.DATASET) or ()
         held = (s for s in _schemas(rows, tags) if s.valid_from <= self.created_at)
         return next((s for s in held if s.valid_to is None or s.valid_to > self.created_at), None)
+
+
+async def load_version(info: Info, named: int, activity: int) -> DatasetVersion | None:
+    """What this run or event made of the dataset under this name, if it did."""
+    row = await info.context.load(versions.by_keys, (named, activity))
+    return None if row is None else DatasetVersion.of(row)
 
 
 async def load(info: Info, key: int | None) -> Dataset | None:

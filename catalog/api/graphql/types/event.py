@@ -10,7 +10,6 @@ from strawberry.scalars import JSON
 from catalog.api.graphql.context import Info
 from catalog.api.graphql.enums import EventKind, RunState
 from catalog.api.graphql.scalars import BigInt, DateTime, moment, raw_json
-from catalog.api.graphql.types.node import global_id
 from catalog.ingest.accept import receipt
 from catalog.ingest.json_bytes import without_bom
 from catalog.store import bodies
@@ -77,12 +76,12 @@ class Event:
         return await types.dataset.load(info, self.row.subject_id) if self.kind is EventKind.DATASET else None
 
 
-@strawberry.type(description="Bytes that are no event: kept, with the reason.")
+# The contract has a QuarantineConnection, and a connection is named for what it is of.
+@strawberry.type(name="Quarantine", description="Bytes that are no event: kept, with the reason.")
 class QuarantineEntry:
     """A refusal."""
 
     key: strawberry.Private[int]
-    id: strawberry.ID = strawberry.field(description="An id for this entry; opaque.")
     received_at: DateTime = strawberry.field(description="When the bytes arrived first.")
     source: str = strawberry.field(description="How they came: http, kafka, file …")
     principal: str = strawberry.field(description="Who sent them.")
@@ -100,7 +99,6 @@ class QuarantineEntry:
         """From a row."""
         return cls(
             key=row.id,
-            id=global_id("QuarantineEntry", row.id),
             received_at=DateTime(row.received_at),
             source=row.source,
             principal=row.principal,

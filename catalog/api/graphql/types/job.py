@@ -8,14 +8,13 @@ from typing import Self
 
 import strawberry
 
-from catalog.api.graphql.arguments import AsOf, FacetName, Limit, limit
+from catalog.api.graphql.arguments import AsOf, FacetName
 from catalog.api.graphql.connections import After, Connection, First, connection_of, page_of
 from catalog.api.graphql.context import Info
 from catalog.api.graphql.scalars import DateTime
 from catalog.api.graphql.types import parts
 from catalog.api.graphql.types.node import Node, global_id
 from catalog.domain.words import Node as NodeKind
-from catalog.store.paging import Page
 from catalog.store.read import facets, jobs, runs, subjects, versions
 from catalog.store.read.jobs import JobRow
 from catalog.store.read.versions import JobVersionRow
@@ -56,13 +55,16 @@ class Job(Node):
         """The job that contains it."""
         return await load(info, self.parent_key)
 
-    @strawberry.field(
-        description="The jobs that are part of it, by name. `jobs(filter: {parent: …})` pages through all of them."
-    )
-    async def children(self, info: Info, first: Limit = 100) -> list[Job]:
-        """The jobs it contains."""
-        found = await info.context.load(jobs.children, self.key, Page(limit(first)))
-        return [Job.of(row) for row in found.items] if found else []
+    @strawberry.field(description="The jobs that are part of it, by name.")
+    async def children(self, info: Info, first: First = 50, after: After = None) -> Connection[Job]:
+        """A page of the jobs it contains."""
+        page = page_of(info, first, after)
+
+        async def counting() -> int:
+            return await info.context.load(jobs.count_of_children, self.key) or 0
+
+        found = await info.context.load(jobs.children, self.key, page)
+        return connection_of(found, Job.of, after, counting)
 
     @strawberry.field(description="Its versions: each thing its completed runs did, the newest thing first.")
     async def versions(self, info: Info, first: First = 50, after: After = None) -> Connection[JobVersion]:
@@ -148,10 +150,9 @@ class Job(Node):
 
 
 @strawberry.type(description="What completed runs of a job did: the same inputs, outputs and flows by the same code.")
-class JobVersion:
+class JobVersion(Node):
     """A version of a job."""
 
-    id: strawberry.ID = strawberry.field(description="An id for this version; opaque.")
     key: strawberry.Private[int]
     created_at: DateTime = strawberry.field(description="When the first run that did this ended.")
     run_count: int = strawberry.field(description="How many runs that completed did this.")
@@ -184,6 +185,12 @@ class JobVersion:
         """Outputs of the last run."""
         latest = await info.context.load(versions.latest_runs, self.key)
         return [] if latest is None else await types.run.used(info, runs.outputs, latest)
+
+
+async def load_version(info: Info, key: int) -> JobVersion | None:
+    """The version with this id, if there is one."""
+    row = await info.context.load(versions.by_ids, key)
+    return None if row is None else JobVersion.of(row)
 
 
 async def load(info: Info, key: int | None) -> Job | None:

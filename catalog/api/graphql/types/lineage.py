@@ -97,8 +97,14 @@ class LineageEdge:
     source: strawberry.ID = strawberry.field(description="The `id` of the node data comes from.")
     target: strawberry.ID = strawberry.field(description="The `id` of the node it goes to.")
     derivation: Derivation = strawberry.field(description="How this is known.")
-    transformations: list[parts.HowMade] = strawberry.field(description="How the data is changed on this way.")
-    masked: bool = strawberry.field(description="Whether every way the value takes along this edge hides it.")
+    transformations: list[parts.HowMade] = strawberry.field(
+        description="How data is changed on this way, as producers say of columns: each way once. Empty where nobody "
+        "said: of all edges that are IMPLICIT, and of most that have a job or run at one end."
+    )
+    masked: bool = strawberry.field(
+        description="Whether every direct one of `transformations` hides the value (where all are indirect: all of "
+        "them); false where there are none."
+    )
     first_seen: DateTime = strawberry.field(description="Since when this held.")
     last_seen: DateTime = strawberry.field(description="When it was last confirmed by a run or a declaration.")
 

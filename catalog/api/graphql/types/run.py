@@ -9,7 +9,8 @@ from typing import Self
 import strawberry
 
 from catalog.api.graphql import run_facets
-from catalog.api.graphql.arguments import FacetName, Limit, limit
+from catalog.api.graphql.arguments import FacetName
+from catalog.api.graphql.connections import After, Connection, First, connection_of, page_of
 from catalog.api.graphql.context import Info
 from catalog.api.graphql.enums import Lifecycle, RunState
 from catalog.api.graphql.scalars import BigInt, DateTime, big, moment
@@ -17,7 +18,6 @@ from catalog.api.graphql.types import parts
 from catalog.api.graphql.types.node import Node, global_id
 from catalog.domain.projection import DatasetUse
 from catalog.store.engine import Read
-from catalog.store.paging import Page
 from catalog.store.read import events, runs
 from catalog.store.read.facets import FacetRow
 from catalog.store.read.runs import RunRow
@@ -68,13 +68,16 @@ class Run(Node):
         """The topmost run."""
         return await load(info, self.row.root_id)
 
-    @strawberry.field(
-        description="The runs that are part of it, the latest first. `runs(filter: {parent: …})` pages through all."
-    )
-    async def children(self, info: Info, first: Limit = 100) -> list[Run]:
-        """The runs it contains."""
-        found = await info.context.load(runs.children, self.row.id, Page(limit(first)))
-        return [Run.of(row) for row in found.items] if found else []
+    @strawberry.field(description="The runs that are part of it, the latest first.")
+    async def children(self, info: Info, first: First = 50, after: After = None) -> Connection[Run]:
+        """A page of the runs it contains."""
+        page = page_of(info, first, after)
+
+        async def counting() -> int:
+            return await info.context.load(runs.count_of_children, self.row.id) or 0
+
+        found = await info.context.load(runs.children, self.row.id, page)
+        return connection_of(found, Run.of, after, counting)
 
     @strawberry.field(description="What it read.")
     async def inputs(self, info: Info) -> list[RunDataset]:
@@ -96,13 +99,16 @@ class Run(Node):
         """One facet."""
         return next((parts.Facet.of(row) for row in await self._facets(info) if row.name == name), None)
 
-    @strawberry.field(
-        description="Its events, by the times they tell. `events(filter: {runId: …})` pages through all of them."
-    )
-    async def events(self, info: Info, first: Limit = 100) -> list[types.event.Event]:
-        """Events."""
-        found = await info.context.load(events.of_runs, self.row.id, Page(limit(first)))
-        return [types.event.Event.of(row) for row in found.items] if found else []
+    @strawberry.field(description="Its events, by the times they tell.")
+    async def events(self, info: Info, first: First = 50, after: After = None) -> Connection[types.event.Event]:
+        """A page of events."""
+        page = page_of(info, first, after)
+
+        async def counting() -> int:
+            return await info.context.load(events.count_of_runs, self.row.id) or 0
+
+        found = await info.context.load(events.of_runs, self.row.id, page)
+        return connection_of(found, types.event.Event.of, after, counting)
 
     @strawberry.field(description="Why it failed, where it said so.")
     async def error(self, info: Info) -> parts.RunError | None:
