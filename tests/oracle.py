@@ -57,6 +57,7 @@ class Oracle:
         self.events = sorted(map(read, set(events)), key=lambda event: event.order)
         self.names = _shown_names(self.events)
         self.runs: dict[RunKey, list[Event]] = defaultdict(list)
+        self._graphs: dict[int, Graph] = {}
         for event in self.events:
             if "run" in event.body:
                 self.runs[name_of(event.body["job"]), event.body["run"]["runId"]].append(event)
@@ -100,7 +101,12 @@ class Oracle:
         return [first, *(event.at for event in self.events if first < event.at <= last)]
 
     def graph_at(self, moment: int) -> Graph:
-        """The whole graph as of a moment."""
+        """The whole graph as of a moment, remembered: that is all that one question does not read again."""
+        if moment not in self._graphs:
+            self._graphs[moment] = self._graph_at(moment)
+        return self._graphs[moment]
+
+    def _graph_at(self, moment: int) -> Graph:
         said = [*self.observed(moment), *self.declared(moment)]
         graph = Graph({e for s in said for e in s.dataset_edges()}, {e for s in said for e in s.job_edges()})
         graph.datasets |= _through_jobs(said)
@@ -186,17 +192,16 @@ class Oracle:
 
     def run_edges(self, until: int) -> set[Edge]:
         """From the run that wrote a dataset to each run that read what it wrote."""
-        writes = [use for run in self.runs for use in self.uses(run, "outputs")]
-        reads = [use for run in self.runs for use in self.uses(run, "inputs")]
+        writes = [use for run in self.runs for use in self.uses(run, "outputs", until)]
+        reads = [use for run in self.runs for use in self.uses(run, "inputs", until)]
         return {
             (("RUN", *writer[0], writer[1]), ("RUN", *read.run[0], read.run[1]), None, "")
             for read in reads
-            if read.at <= until
-            for writer in _writer(read, [w for w in writes if w.at <= until])
+            for writer in _writer(read, writes)
         }
 
-    def uses(self, run: RunKey, role: str) -> Iterator[Use]:
-        """What a run read, when it began; or what it wrote, when it was there for others to read."""
+    def uses(self, run: RunKey, role: str, until: int) -> Iterator[Use]:
+        """What a run had reported: what it read when it began, or wrote and when others could read that."""
         events = self.runs[run]
         done = ended(events)
         for name in {name for event in events for name, _ in event.mentions(role)}:
@@ -204,7 +209,9 @@ class Oracle:
             labels = [str(version["datasetVersion"]) for _, part in said if (version := facet(part, "version"))]
             written = said[0][0] if self.is_streaming(run[0]) else done
             at = events[0].at if role == "inputs" else written
-            if at is not None and (role == "inputs" or not drops([part for _, part in said])):
+            if at is None or max(at, said[0][0]) > until:
+                continue
+            if role == "inputs" or not drops([part for _, part in said]):
                 yield Use(run, self.one_name(name), at, labels[-1] if labels else None)
 
 

@@ -6,9 +6,10 @@ import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from typing import Any
 
 import psycopg
-from sqlalchemy import func, select
+from sqlalchemy import Connection, event, func, select
 
 from builders import columns, ran
 from catalog.ingest.accept import Ingest, Receipt, Received
@@ -78,3 +79,28 @@ def test_sixteen_writers_in_four_processes_make_the_graph_of_one(
     assert places == stored - 1, "the log has no gaps"
     assert deadlocks(postgres_url) - before == 0
     assert set(dump) ^ set(expected) == set()
+
+
+def test_every_batch_of_rows_is_written_in_key_order(database: Database) -> None:
+    """The log's lock alone would do today; several logs into one graph will have only this (law 11)."""
+    unsorted: list[str] = []
+    seen = 0
+
+    def note(connection: Connection, clause: Any, rows: list[dict[str, Any]], *_rest: Any) -> None:
+        nonlocal seen
+        if len(rows) > 1 and (clause.is_insert or clause.is_delete):
+            keys = [column.name for column in clause.table.primary_key]
+            named = keys if clause.is_insert else [f"key_{place}" for place in range(len(keys))]
+            order = [tuple(row[name] for name in named) for row in rows]
+            seen += 1
+            if order != sorted(order):
+                unsorted.append(clause.table.name)
+
+    event.listen(database.engine, "before_execute", note)
+    ingest = Ingest(database)
+    for writer in range(3):
+        ingest.accept([Received(raw, "test") for raw in history(writer)])
+    event.remove(database.engine, "before_execute", note)
+
+    assert seen > 20
+    assert unsorted == []
