@@ -86,7 +86,7 @@ def test_every_batch_of_rows_is_written_in_key_order(database: Database) -> None
     unsorted: list[str] = []
     seen = 0
 
-    def note(connection: Connection, clause: Any, rows: list[dict[str, Any]], *_rest: Any) -> None:
+    def note(_: Connection, clause: Any, rows: list[dict[str, Any]], *_rest: Any) -> None:
         nonlocal seen
         if len(rows) > 1 and (clause.is_insert or clause.is_delete):
             keys = [column.name for column in clause.table.primary_key]
