@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -108,7 +110,7 @@ def _sqlite(url: Any) -> Engine:  # noqa: ANN401 - sqlalchemy's URL, kept out of
         cursor = connection.cursor()
         # Clients hang up after 5 s; a lock that is not had well before that is answered with 503.
         cursor.execute("PRAGMA busy_timeout = 3500")
-        cursor.execute("PRAGMA journal_mode = WAL")
+        _into_wal(cursor)
         # FULL: a commit is on disk before it is acknowledged (law 3). In batches it costs nothing measurable.
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
@@ -122,6 +124,23 @@ def _sqlite(url: Any) -> Engine:  # noqa: ANN401 - sqlalchemy's URL, kept out of
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _into_wal(cursor: DBAPICursor) -> None:
+    """Switch a new file to write-ahead logging.
+
+    SQLite answers "locked" at once, without the busy timeout, when another connection does the same at that moment.
+    """
+    for pause in (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6):
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            time.sleep(pause)
+        else:
+            return
+    cursor.execute("PRAGMA journal_mode = WAL")
 
 
 def _postgresql(url: Any, pool_size: int) -> Engine:  # noqa: ANN401 - as above
