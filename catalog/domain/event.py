@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from catalog.domain.changes import Name
+from catalog.domain.records import Record
 from catalog.domain.words import EventKind, Role, RunState
 
 Facets = Mapping[str, bytes]
 """Raw JSON by wire key; facets that were `null` are not in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tolerated:
+class Tolerated(Record, frozen=True):
     """Something tolerated: what, where (JSON pointer) and what was made of it."""
 
     code: str
@@ -21,18 +22,16 @@ class Tolerated:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class DatasetMention:
+class DatasetMention(Record, frozen=True):
     """A dataset where an event names it, with the facets given there."""
 
     name: Name
     role: Role
-    facets: Facets = field(default_factory=dict)
-    io_facets: Facets = field(default_factory=dict)
+    facets: Facets = msgspec.field(default_factory=dict)
+    io_facets: Facets = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Record, frozen=True):
     """One event. `event_time` is in microseconds since 1970 UTC; `digest` is the SHA-256 of the raw bytes.
 
     RUN events have `job`, `run_id` and `state`; JOB events have `job`; DATASET events have one dataset, DECLARED.
@@ -44,8 +43,8 @@ class Event:
     job: Name | None = None
     run_id: str | None = None
     state: RunState = RunState.UNKNOWN
-    run_facets: Facets = field(default_factory=dict)
-    job_facets: Facets = field(default_factory=dict)
+    run_facets: Facets = msgspec.field(default_factory=dict)
+    job_facets: Facets = msgspec.field(default_factory=dict)
     datasets: tuple[DatasetMention, ...] = ()
     producer: str | None = None
     schema_url: str | None = None

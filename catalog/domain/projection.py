@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+import msgspec
+
 from catalog.domain.changes import Change
-from catalog.domain.statement import Statement
+from catalog.domain.records import Record
+from catalog.domain.statement import NOTHING_SAID, Statement
 from catalog.domain.words import EventKind, Lifecycle, Role, RunState, Scope
 
 
@@ -20,8 +22,7 @@ class Stamp(NamedTuple):
 NEVER = Stamp(-(1 << 63), 0)
 
 
-@dataclass(frozen=True, slots=True)
-class RunFacts:
+class RunFacts(Record, frozen=True):
     """What is known of a run; merging is commutative, associative and idempotent.
 
     Times are microseconds since 1970 UTC, None where nobody said. `completed_at` and its like are the latest
@@ -47,23 +48,29 @@ class RunFacts:
     version_id: int | None = None
 
     def __or__(self, other: RunFacts) -> RunFacts:
-        nominal = max(self, other, key=lambda r: (r.nominal_stamp, r.nominal_start or 0))
-        parent = max(self, other, key=lambda r: (r.parent_stamp, r.parent_id or 0))
-        return replace(
-            self,
-            state=max(self.state, other.state),
-            first_at=earlier(self.first_at, other.first_at),
-            last_at=later(self.last_at, other.last_at),
-            started_at=earlier(self.started_at, other.started_at),
-            completed_at=later(self.completed_at, other.completed_at),
-            failed_at=later(self.failed_at, other.failed_at),
-            aborted_at=later(self.aborted_at, other.aborted_at),
-            nominal_start=nominal.nominal_start,
-            nominal_end=nominal.nominal_end,
-            nominal_stamp=nominal.nominal_stamp,
-            parent_id=parent.parent_id,
-            root_id=parent.root_id,
-            parent_stamp=parent.parent_stamp,
+        nominal = parent = self
+        if (self.nominal_stamp, self.nominal_start or 0) < (other.nominal_stamp, other.nominal_start or 0):
+            nominal = other
+        if (self.parent_stamp, self.parent_id or 0) < (other.parent_stamp, other.parent_id or 0):
+            parent = other
+        return RunFacts(
+            self.id,
+            self.job_id,
+            self.run_id,
+            max(self.state, other.state),
+            earlier(self.first_at, other.first_at),
+            later(self.last_at, other.last_at),
+            earlier(self.started_at, other.started_at),
+            later(self.completed_at, other.completed_at),
+            later(self.failed_at, other.failed_at),
+            later(self.aborted_at, other.aborted_at),
+            nominal.nominal_start,
+            nominal.nominal_end,
+            nominal.nominal_stamp,
+            parent.parent_id,
+            parent.root_id,
+            parent.parent_stamp,
+            self.version_id,
         )
 
 
@@ -77,8 +84,7 @@ def later(one: int | None, other: int | None) -> int | None:
     return one if other is None else other if one is None else max(one, other)
 
 
-@dataclass(frozen=True, slots=True)
-class DatasetUse:
+class DatasetUse(Record, frozen=True):
     """That an activity read, wrote or declared a dataset, and how much of it."""
 
     activity_id: int
@@ -95,20 +101,29 @@ class DatasetUse:
     lifecycle: Lifecycle = Lifecycle.NONE
 
     def __or__(self, other: DatasetUse) -> DatasetUse:
-        measured = max(self, other, key=lambda u: (u.measured_stamp, u.rows or 0, u.size or 0, u.files or 0))
-        labelled = max(self, other, key=lambda u: (u.label_stamp, u.label or ""))
-        return replace(
-            self,
-            first_at=min(self.first_at, other.first_at),
-            last_at=max(self.last_at, other.last_at),
-            rows=measured.rows,
-            size=measured.size,
-            files=measured.files,
-            measured_stamp=measured.measured_stamp,
-            label=labelled.label,
-            label_stamp=labelled.label_stamp,
-            lifecycle=self.lifecycle | other.lifecycle,
+        measured = labelled = self
+        if self._measure < other._measure:
+            measured = other
+        if (self.label_stamp, self.label or "") < (other.label_stamp, other.label or ""):
+            labelled = other
+        return DatasetUse(
+            self.activity_id,
+            self.dataset_id,
+            self.role,
+            min(self.first_at, other.first_at),
+            max(self.last_at, other.last_at),
+            measured.rows,
+            measured.size,
+            measured.files,
+            measured.measured_stamp,
+            labelled.label,
+            labelled.label_stamp,
+            self.lifecycle if self.lifecycle is other.lifecycle else self.lifecycle | other.lifecycle,
         )
+
+    @property
+    def _measure(self) -> tuple[Stamp, int, int, int]:
+        return (self.measured_stamp, self.rows or 0, self.size or 0, self.files or 0)
 
 
 class FacetKey(NamedTuple):
@@ -119,17 +134,27 @@ class FacetKey(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class FacetSeen:
-    """That an event carried this facet. `payload` is the JSON as received; None says it was deleted.
+class FacetSaid(Record, frozen=True):
+    """What a facet says, whoever carries it. `payload` is the JSON as received; None says it was deleted.
 
-    `changes` is what the payload means, None where no module understands it.
+    `changes` is what the payload means, None where no module understands it. `content` is the address of the
+    payload, `DELETED` where there is none.
     """
 
-    key: FacetKey
-    stamp: Stamp
     payload: bytes | None
     changes: tuple[Change, ...] | None
+    content: int
+
+
+DELETED = 0
+"""The content of a deleted facet."""
+
+
+class FacetSeen(Record, frozen=True):
+    """That an event carried this facet."""
+
+    key: FacetKey
+    said: FacetSaid
 
 
 class Symlink(NamedTuple):
@@ -140,8 +165,7 @@ class Symlink(NamedTuple):
     type: str
 
 
-@dataclass(frozen=True, slots=True)
-class JobParent:
+class JobParent(Record, frozen=True):
     """The job that contains a job, as its latest run said."""
 
     job_id: int
@@ -149,8 +173,7 @@ class JobParent:
     stamp: Stamp
 
 
-@dataclass(frozen=True, slots=True)
-class Declaration:
+class Declaration(Record, frozen=True):
     """A job or dataset event: the whole declared lineage of its owner from this moment on."""
 
     owner_id: int
@@ -159,20 +182,19 @@ class Declaration:
     activity_id: int
 
 
-@dataclass(slots=True)
-class Projection:
+class Projection(msgspec.Struct, gc=False):
     """Everything one event changes. Names are as sent; ids are computed from them."""
 
     kind: EventKind
     stamp: Stamp
     activity_id: int
     subject_id: int
-    datasets: dict[int, tuple[str, str]] = field(default_factory=dict)
-    jobs: dict[int, tuple[str, str]] = field(default_factory=dict)
-    runs: dict[int, RunFacts] = field(default_factory=dict)
-    uses: list[DatasetUse] = field(default_factory=list)
-    facets: list[FacetSeen] = field(default_factory=list)
-    symlinks: list[Symlink] = field(default_factory=list)
-    job_parents: list[JobParent] = field(default_factory=list)
-    statement: Statement = field(default_factory=Statement)
+    datasets: dict[int, tuple[str, str]] = msgspec.field(default_factory=dict)
+    jobs: dict[int, tuple[str, str]] = msgspec.field(default_factory=dict)
+    runs: dict[int, RunFacts] = msgspec.field(default_factory=dict)
+    uses: list[DatasetUse] = msgspec.field(default_factory=list)
+    facets: list[FacetSeen] = msgspec.field(default_factory=list)
+    symlinks: list[Symlink] = msgspec.field(default_factory=list)
+    job_parents: list[JobParent] = msgspec.field(default_factory=list)
+    statement: Statement = NOTHING_SAID
     declaration: Declaration | None = None

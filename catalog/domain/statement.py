@@ -7,7 +7,6 @@ law 5: explicit entries, else columns, else inputs x outputs (kept as inputs + o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ import msgspec
 
 from catalog.domain.changes import Transformation
 from catalog.domain.ids import digest_key, field_id, key
+from catalog.domain.records import Record
 from catalog.domain.words import Conduct, Derivation, Node
 
 
@@ -37,8 +37,7 @@ class Flow(NamedTuple):
     masking: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(Record, frozen=True):
     """Everything one or more events of a run (or one declaring event) say about lineage.
 
     `explicit` is whether any of them carried a lineage facet; `targets` are the targets that it named, also
@@ -99,6 +98,8 @@ class Statement:
         )
 
 
+NOTHING_SAID = Statement()
+
 _Wire = tuple[list[int], list[int], list[Flow], bool, list[Flow], list[End], list[str]]
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Wire)
@@ -147,8 +148,7 @@ class FieldEdge(NamedTuple):
     masking: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Edges:
+class Edges(Record, frozen=True):
     """All edges of one resolved statement."""
 
     edges: frozenset[Edge] = frozenset()

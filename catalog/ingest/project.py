@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import lru_cache
+from hashlib import sha256
 
 import msgspec
 
@@ -32,9 +33,11 @@ from catalog.domain.changes import (
 from catalog.domain.event import DatasetMention, Event, Facets
 from catalog.domain.ids import dataset_id, digest_key, job_id, run_id
 from catalog.domain.projection import (
+    DELETED,
     DatasetUse,
     Declaration,
     FacetKey,
+    FacetSaid,
     FacetSeen,
     JobParent,
     Projection,
@@ -184,18 +187,17 @@ class _Projecting:
             self.into.declaration = Declaration(self.into.subject_id, is_job, self.into.stamp, self.into.activity_id)
         return self.into
 
-    def understood(self, scope: Scope, subject: int, given: Facets) -> Iterable[tuple[str, Change]]:
+    def understood(self, scope: Scope, subject: int, given: Facets) -> list[tuple[str, Change]]:
         """The changes of every facet a module understands; every facet is noted for the history."""
+        found: list[tuple[str, Change]] = []
+        noted = self.into.facets
         for name, payload in given.items():
-            changes = _changes(scope, name, payload)
-            deleted = scope in (Scope.JOB, Scope.DATASET) and _is_deleted(payload)
+            said = _said(scope, name, payload)
             if scope is not Scope.RUN and name not in _PER_RUN:
-                key = FacetKey(subject, scope, name)
-                seen = None if deleted else payload
-                self.into.facets.append(FacetSeen(key, self.into.stamp, seen, None if deleted else changes))
-            if changes and not deleted:
-                for change in changes:
-                    yield name, change
+                noted.append(FacetSeen(FacetKey(subject, scope, name), said))
+            if said.changes:
+                found += [(name, change) for change in said.changes]
+        return found
 
     def state_columns(self, target: int, flows: Iterable[tuple[str | None, Source]]) -> None:
         """Flows of a columnLineage facet into the columns of `target`, or into it as a whole."""
@@ -283,15 +285,23 @@ class _Projecting:
         return id
 
 
+def _said(scope: Scope, name: str, payload: bytes) -> FacetSaid:
+    """What a facet says. Pipelines repeat themselves, so most were read a moment ago; large ones are not kept."""
+    return (_read_before if len(payload) < _KEPT_BYTES else _read)(scope, name, payload)
+
+
+def _read(scope: Scope, name: str, payload: bytes) -> FacetSaid:
+    if scope in (Scope.JOB, Scope.DATASET) and _is_deleted(payload):
+        return FacetSaid(None, None, DELETED)
+    return FacetSaid(payload, _changes(scope, name, payload), digest_key(sha256(payload).digest()) or 1)
+
+
+_KEPT_BYTES = 16 * 1024
+_read_before = lru_cache(maxsize=4_096)(_read)
+
+
 def _changes(scope: Scope, name: str, payload: bytes) -> tuple[Change, ...] | None:
-    """What the facet means, None where no module understands it or its shape.
-
-    Pipelines repeat themselves, so most facets were decoded a moment ago; large ones are not worth keeping.
-    """
-    return (_decoded_before if len(payload) < _KEPT_BYTES else _decoded)(scope, name, payload)
-
-
-def _decoded(scope: Scope, name: str, payload: bytes) -> tuple[Change, ...] | None:
+    """What the facet means, None where no module understands it or its shape."""
     facet = facets.find(scope, name)
     if facet is None:
         return None
@@ -299,10 +309,6 @@ def _decoded(scope: Scope, name: str, payload: bytes) -> tuple[Change, ...] | No
         return facet.changes(payload)
     except ValueError:
         return None
-
-
-_KEPT_BYTES = 16 * 1024
-_decoded_before = lru_cache(maxsize=4_096)(_decoded)
 
 
 def _is_deleted(payload: bytes) -> bool:

@@ -18,14 +18,17 @@ from catalog.store.rows import by_ids, storable
 from catalog.store.tables import dataset, dataset_alias
 
 
-def write(connection: Write, symlinks: Sequence[Symlink]) -> None:
-    """Note the symlinks and bring `canonical_id` of every name they touch up to date."""
+def write(connection: Write, symlinks: Sequence[Symlink]) -> set[int]:
+    """Note the symlinks and bring `canonical_id` of every name they touch up to date.
+
+    The answer is every name of the datasets whose names changed.
+    """
     said = {(link.dataset_id, link.alias_id): "" for link in symlinks}
     for link in symlinks:
         pair = (link.dataset_id, link.alias_id)
         said[pair] = max(said[pair], storable(link.type))
     if not said:
-        return
+        return set()
     known = {
         (row.dataset_id, row.alias_id): row.type
         for row in by_ids(connection, dataset_alias, dataset_alias.c.dataset_id, {d for d, _ in said})
@@ -37,12 +40,11 @@ def write(connection: Write, symlinks: Sequence[Symlink]) -> None:
         [{"dataset_id": d, "alias_id": a, "type": type} for (d, a), type in changed.items()],
     )
     fresh = [pair for pair in said if pair not in known]
-    if fresh:
-        _regroup(connection, {id for pair in fresh for id in pair})
+    return _regroup(connection, {id for pair in fresh for id in pair}) if fresh else set()
 
 
-def _regroup(connection: Write, touched: set[int]) -> None:
-    """Recompute the components that the touched names are in."""
+def _regroup(connection: Write, touched: set[int]) -> set[int]:
+    """Recompute the components that the touched names are in; the answer is all names in them."""
     groups = {row.canonical_id for row in by_ids(connection, dataset, dataset.c.id, touched)}
     members = by_ids(connection, dataset, dataset.c.canonical_id, groups)
     ids = [row.id for row in members]
@@ -66,6 +68,7 @@ def _regroup(connection: Write, touched: set[int]) -> None:
         connection.execute(
             update(dataset).where(any_of(connection, dataset.c.id, names)).values(canonical_id=canonical)
         )
+    return set(ids)
 
 
 def components(ids: Iterable[int], links: Iterable[tuple[int, int]]) -> list[set[int]]:

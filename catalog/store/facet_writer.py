@@ -8,17 +8,15 @@ history is the same whatever the order of arrival (law 1). In order, nothing is 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, and_, or_, select, tuple_
 
 from catalog.domain.changes import Column, DatasetTyped, Described, JobTyped, Owned, Structured, Tagged
-from catalog.domain.ids import digest_key, key
-from catalog.domain.projection import FacetKey, FacetSeen, Projection, Stamp
+from catalog.domain.ids import key
+from catalog.domain.projection import FacetKey, FacetSaid, Projection, Stamp
 from catalog.domain.timeline import FOREVER
 from catalog.domain.words import Scope
 from catalog.store import bodies
@@ -30,9 +28,6 @@ from catalog.store.tables import dataset, facet, job, log_entry, ownership, run_
 
 STREAMING = "STREAMING"
 """The `processingType` of jobs that are not expected to end."""
-
-DELETED = 0
-"""The content key of a deleted facet."""
 
 _CURRENT = {
     (Scope.JOB, "tags"), (Scope.DATASET, "tags"), (Scope.JOB, "ownership"), (Scope.DATASET, "ownership"),
@@ -49,51 +44,74 @@ class _Row:
     payload: bytes | None
 
 
+class _Observed(NamedTuple):
+    """That an event of this stamp carried a facet that says this."""
+
+    stamp: Stamp
+    said: FacetSaid
+
+
 def write(
-    connection: Write, seen: Sequence[FacetSeen], first_seq: int, reproject: Callable[[bytes], Projection]
-) -> set[int]:
-    """Bring the history up to date; the answer is the jobs that became, or ceased to be, streaming."""
-    by_key: dict[FacetKey, dict[Stamp, FacetSeen]] = defaultdict(dict)
-    for one in seen:
-        at_stamp = by_key[one.key]
-        other = at_stamp.get(one.stamp)
-        # The same event may give a facet twice, as input and as output: the larger content counts.
-        if other is None or _content(other) < _content(one):
-            at_stamp[one.stamp] = one
-    if not by_key:
-        return set()
+    connection: Write, projections: Sequence[Projection], first_seq: int, reproject: Callable[[bytes], Projection]
+) -> tuple[set[int], set[int]]:
+    """Bring the history up to date.
+
+    The answer is the jobs that became, or ceased to be, streaming; and the subjects whose words may have changed.
+    """
+    subjects = {seen.key.subject_id for p in projections for seen in p.facets}
+    if not subjects:
+        return set(), set()
     current = {
         FacetKey(row.subject_id, Scope(row.scope), row.name): row
-        for row in by_ids(
-            connection, facet, facet.c.subject_id, {k.subject_id for k in by_key}, facet.c.valid_to == FOREVER
-        )
+        for row in by_ids(connection, facet, facet.c.subject_id, subjects, _HOLDS)
     }
     history = _History(connection, first_seq, reproject)
-    latest: dict[FacetKey, FacetSeen] = {}
+    latest: dict[FacetKey, FacetSaid] = {}
     columns: set[tuple[int, str]] = set()
-    for facet_key, stamps in sorted(by_key.items(), key=lambda item: item[0]):
-        row = current.get(FacetKey(facet_key.subject_id, facet_key.scope, storable(facet_key.name)))
-        news = [stamps[stamp] for stamp in sorted(stamps)]
-        if row is not None and all(
-            one.stamp >= Stamp(row.valid_from, row.tie) and _content(one) == row.content_key for one in news
-        ):
-            continue
-        last = history.take(facet_key, row, news)
+    for facet_key, news in _news(projections, current):
+        last = history.take(facet_key, current.get(_stored(facet_key)), news)
         # Only here: columns of a schema that was seen before have their rows.
-        columns |= {(facet_key.subject_id, column.name) for one in news for column in _structure(one)}
+        columns |= {(facet_key.subject_id, column.name) for one in news for column in _structure(one.said)}
         if last is not None:
             latest[facet_key] = last
     history.flush()
     write_fields(connection, columns)
-    return _follow(connection, latest)
+    worded = {owner for owner, _ in columns} | {k.subject_id for k in latest if (k.scope, k.name) in _CURRENT}
+    return _follow(connection, latest), worded
 
 
-def _content(seen: FacetSeen) -> int:
-    return DELETED if seen.payload is None else digest_key(sha256(seen.payload).digest()) or 1
+_HOLDS = facet.c.valid_to == FOREVER
 
 
-def _structure(seen: FacetSeen) -> Iterable[Column]:
-    return (column for change in seen.changes or () if isinstance(change, Structured) for column in change.columns)
+def _news(
+    projections: Sequence[Projection], current: Mapping[FacetKey, Row[Any]]
+) -> list[tuple[FacetKey, list[_Observed]]]:
+    """What was seen of every facet of which anything seen is news, in the order of keys and of time."""
+    stands = {key: (Stamp(row.valid_from, row.tie), row.content_key) for key, row in current.items()}
+    changed = set()
+    for p in projections:
+        for seen in p.facets:
+            held = stands.get(seen.key)
+            # A key that is not stored as it is, for its NUL, is looked at closely below.
+            if held is None or held[1] != seen.said.content or p.stamp < held[0]:
+                changed.add(seen.key)
+    by_key: dict[FacetKey, dict[Stamp, FacetSaid]] = {key: {} for key in sorted(changed)}
+    for p in projections if changed else ():
+        for seen in p.facets:
+            if seen.key in changed:
+                # The same event may give a facet twice, as input and as output: the larger content counts.
+                other = by_key[seen.key].get(p.stamp)
+                if other is None or other.content < seen.said.content:
+                    by_key[seen.key][p.stamp] = seen.said
+    return [(key, [_Observed(*one) for one in sorted(stamps.items())]) for key, stamps in by_key.items()]
+
+
+def _stored(facet_key: FacetKey) -> FacetKey:
+    return facet_key._replace(name=storable(facet_key.name))
+
+
+def _structure(said: FacetSaid) -> Iterable[Column]:
+    return (column for change in said.changes or () if isinstance(change, Structured) for column in change.columns)
 
 
 class _History:
@@ -106,7 +124,7 @@ class _History:
         self.gone: list[tuple[int, int, int, int, int]] = []
         self.new: list[dict[str, Any]] = []
 
-    def take(self, facet_key: FacetKey, current: Row[Any] | None, news: Sequence[FacetSeen]) -> FacetSeen | None:
+    def take(self, facet_key: FacetKey, current: Row[Any] | None, news: Sequence[_Observed]) -> FacetSaid | None:
         """Put the news into the history; the answer is what holds now, if that changed."""
         name_key = key("facet", facet_key.name)
         before = self.stretch(facet_key, name_key, current, news[0].stamp)
@@ -115,7 +133,7 @@ class _History:
             self.put(facet_key, rows, one)
         self.replace(facet_key, name_key, before, rows)
         # Late news leave what holds now as it is; news that are the last row are what holds now.
-        return next((one for one in news if one.stamp == rows[-1].stamp), None)
+        return next((one.said for one in news if one.stamp == rows[-1].stamp), None)
 
     def stretch(self, facet_key: FacetKey, name_key: int, current: Row[Any] | None, first: Stamp) -> list[_Row]:
         """The rows a change at `first` or later can touch: the one that holds then, and all after it."""
@@ -134,9 +152,9 @@ class _History:
         rows = [_Row(Stamp(r.valid_from, r.tie), r.content_key, bool(r.understood), r.payload) for r in found]
         return sorted(rows, key=lambda row: row.stamp)
 
-    def put(self, facet_key: FacetKey, rows: list[_Row], one: FacetSeen) -> None:
+    def put(self, facet_key: FacetKey, rows: list[_Row], one: _Observed) -> None:
         """One observation into the rows of its facet."""
-        new = _Row(one.stamp, _content(one), one.changes is not None, one.payload)
+        new = _Row(one.stamp, one.said.content, one.said.changes is not None, one.said.payload)
         place = bisect_right([row.stamp for row in rows], one.stamp)
         holding = rows[place - 1] if place else None
         following = rows[place] if place < len(rows) else None
@@ -209,11 +227,11 @@ def _intervals(rows: list[_Row]) -> dict[_Row, int]:
     return dict(zip(rows, ends, strict=False))
 
 
-def _follow(connection: Write, latest: dict[FacetKey, FacetSeen]) -> set[int]:
+def _follow(connection: Write, latest: dict[FacetKey, FacetSaid]) -> set[int]:
     """Bring the columns and rows that follow from current facets up to date."""
     retyped: set[int] = set()
-    tags: dict[int, FacetSeen] = {}
-    owners: dict[int, FacetSeen] = {}
+    tags: dict[int, FacetSaid] = {}
+    owners: dict[int, FacetSaid] = {}
     values: dict[Scope, dict[int, dict[str, Any]]] = {Scope.JOB: {}, Scope.DATASET: {}}
     for facet_key, seen in latest.items():
         if (facet_key.scope, facet_key.name) not in _CURRENT:
@@ -258,7 +276,7 @@ def _note(values: dict[Scope, dict[int, dict[str, Any]]], facet_key: FacetKey, *
     values[facet_key.scope].setdefault(facet_key.subject_id, {}).update(clean)
 
 
-def _replace_tags(connection: Write, seen: dict[int, FacetSeen]) -> None:
+def _replace_tags(connection: Write, seen: dict[int, FacetSaid]) -> None:
     if not seen:
         return
     connection.execute(tag.delete().where(any_of(connection, tag.c.subject_id, seen)))
@@ -277,7 +295,7 @@ def _replace_tags(connection: Write, seen: dict[int, FacetSeen]) -> None:
     insert(connection, tag, rows)
 
 
-def _replace_owners(connection: Write, seen: dict[int, FacetSeen]) -> None:
+def _replace_owners(connection: Write, seen: dict[int, FacetSaid]) -> None:
     if not seen:
         return
     connection.execute(ownership.delete().where(any_of(connection, ownership.c.subject_id, seen)))

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from catalog.domain.ids import digest_key
 from catalog.store import bodies
-from catalog.store.dialect import any_of, insert, insert_new
+from catalog.store.dialect import insert, insert_new
 from catalog.store.engine import Read, Write
 from catalog.store.rows import by_ids
 from catalog.store.tables import log_body, log_entry, log_head, log_node
@@ -72,19 +72,18 @@ def size(connection: Read) -> int:
 
 def lock(connection: Write) -> Head:
     """Take the log's lock: from here to the commit nobody else appends, so order is total and without gaps."""
-    row = connection.execute(select(log_head).where(log_head.c.id == HEAD).with_for_update()).one()
+    row = connection.execute(_LOCK).one()
     return Head(row.origin, row.size, bytes(row.peaks))
+
+
+_LOCK = select(log_head).where(log_head.c.id == HEAD).with_for_update()
 
 
 def known(connection: Read, digests: Collection[bytes]) -> dict[bytes, int]:
     """Which of these digests are in the log already, and where."""
-    rows = connection.execute(
-        select(log_entry.c.seq, log_entry.c.digest).where(
-            any_of(connection, log_entry.c.digest_key, [digest_key(digest) for digest in digests])
-        )
-    )
+    rows = by_ids(connection, log_entry, log_entry.c.digest_key, [digest_key(digest) for digest in digests])
     wanted = set(digests)
-    return {bytes(digest): seq for seq, digest in rows if bytes(digest) in wanted}
+    return {digest: row.seq for row in rows if (digest := bytes(row.digest)) in wanted}
 
 
 def extend(
@@ -105,7 +104,10 @@ def extend(
         ],
     )
     insert(connection, log_node, [{"level": level, "position": at, "hash": hash} for level, at, hash in subtrees])
-    connection.execute(update(log_head).where(log_head.c.id == HEAD).values(size=head.size + len(entries), peaks=peaks))
+    connection.execute(_MOVE, {"new_size": head.size + len(entries), "new_peaks": peaks})
+
+
+_MOVE = update(log_head).where(log_head.c.id == HEAD).values(size=bindparam("new_size"), peaks=bindparam("new_peaks"))
 
 
 def mend(connection: Write, seq: int, activity_id: int, subject_id: int) -> None:

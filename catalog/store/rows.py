@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, select
+from sqlalchemy import ColumnElement, Row, Select, Table, select
 
 from catalog.domain.projection import DatasetUse, RunFacts, Stamp
 from catalog.domain.words import Lifecycle, Role, RunState
-from catalog.store.dialect import any_of
+from catalog.store.dialect import any_bound, bound, is_sqlite
 from catalog.store.engine import Read
 
 _BATCH = 10_000
@@ -32,21 +33,33 @@ def by_ids(
     connection: Read, table: Table, column: ColumnElement[int], ids: Collection[int], *where: ColumnElement[bool]
 ) -> list[Row[Any]]:
     """All rows whose `column` is one of `ids`; one statement for any ordinary number of them."""
-    rows: list[Row[Any]] = []
+    if not ids:
+        return []
     wanted = sorted(set(ids))
+    found = _by_ids(is_sqlite(connection), table, column, *where)
+    rows: list[Row[Any]] = []
     for start in range(0, len(wanted), _BATCH):
-        some = wanted[start : start + _BATCH]
-        rows.extend(connection.execute(select(table).where(any_of(connection, column, some), *where)))
+        rows.extend(connection.execute(found, bound(connection, wanted[start : start + _BATCH])))
     return rows
 
 
-def run_facts(row: Row[Any]) -> RunFacts:
+@lru_cache(maxsize=256)
+def _by_ids(sqlite: bool, table: Table, column: ColumnElement[int], *where: ColumnElement[bool]) -> Select[Any]:
+    # Made once: putting a statement together takes as long as running it. A condition that is made anew every time
+    # only finds nothing here.
+    return select(table).where(any_bound(column, sqlite=sqlite), *where)
+
+
+def run_facts(row: Iterable[Any]) -> RunFacts:
     """A row of `run` as a record."""
+    (
+        id, job_id, run_id, _, state, first_at, last_at, started_at, completed_at, failed_at, aborted_at,
+        nominal_start, nominal_end, nominal_at, nominal_tie, parent_id, root_id, parent_at, parent_tie, version_id,
+    ) = row  # fmt: skip
     return RunFacts(
-        row.id, row.job_id, row.run_id, RunState(row.state), row.first_at, row.last_at, row.started_at,
-        row.completed_at, row.failed_at, row.aborted_at, row.nominal_start, row.nominal_end,
-        Stamp(row.nominal_at, row.nominal_tie), row.parent_id, row.root_id, Stamp(row.parent_at, row.parent_tie),
-        row.version_id,
+        id, job_id, run_id, RunState(state), first_at, last_at, started_at, completed_at, failed_at, aborted_at,
+        nominal_start, nominal_end, Stamp(nominal_at, nominal_tie), parent_id, root_id, Stamp(parent_at, parent_tie),
+        version_id,
     )  # fmt: skip
 
 
@@ -68,7 +81,7 @@ def use_record(row: Row[Any]) -> DatasetUse:
     return DatasetUse(
         row.activity_id, row.dataset_id, Role(row.role), row.first_at, row.last_at, row.row_count, row.byte_count,
         row.file_count, Stamp(row.measured_at, row.measured_tie), row.label, Stamp(row.label_at, row.label_tie),
-        Lifecycle(row.lifecycle),
+        Lifecycle(row.lifecycle) if row.lifecycle else Lifecycle.NONE,
     )  # fmt: skip
 
 

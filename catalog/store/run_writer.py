@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from msgspec import structs
 from sqlalchemy import select
 
 from catalog.domain.ids import key
 from catalog.domain.projection import DatasetUse, Projection, RunFacts, Stamp, later
-from catalog.domain.statement import Statement, statement_key
+from catalog.domain.statement import NOTHING_SAID, Statement, statement_key
 from catalog.domain.words import Lifecycle, Node
 from catalog.store import timeline_writer
-from catalog.store.dialect import insert_new, upsert
+from catalog.store.dialect import delete_keys, insert_new, upsert
 from catalog.store.engine import Write
 from catalog.store.rows import by_ids, merged, run_facts, run_row, storable, use_record, use_row
 from catalog.store.statements import Statements
@@ -37,20 +38,24 @@ class JobDelta:
     said_at: set[int] = field(default_factory=set)
 
 
-def write(connection: Write, projections: Sequence[Projection], retyped: Collection[int]) -> None:
-    """Write runs, uses, statements and declarations of a batch, and bring lineage up to date."""
+def write(connection: Write, projections: Sequence[Projection], retyped: Collection[int]) -> set[int]:
+    """Write runs, uses, statements and declarations of a batch, and bring lineage up to date.
+
+    The answer is the datasets that may have columns they had not.
+    """
     _write_job_parents(connection, projections)
     statements = Statements(connection)
     news = merged((facts for p in projections for facts in p.runs.values()), "id")
     known = {row.id: run_facts(row) for row in by_ids(connection, run, run.c.id, news)}
     after = {id: known[id] | facts if id in known else facts for id, facts in news.items()}
-    said_at = _write_statements(connection, projections, statements)
-    versions = _versions(after, said_at, statements)
-    after = {id: replace(facts, version_id=versions.get(id, _version(known, id))) for id, facts in after.items()}
+    said_at, whole = _write_statements(connection, projections, statements)
+    for id, version in _versions(after, whole).items():
+        if after[id].version_id != version:
+            after[id] = structs.replace(after[id], version_id=version)
     changed = {id: facts for id, facts in after.items() if known.get(id) != facts}
     upsert(connection, run, [run_row(facts, key("run_id", facts.run_id)) for facts in changed.values()])
     _write_versions(connection, known, changed, statements)
-    uses = _write_uses(connection, projections)
+    uses = _write_uses(connection, projections, after)
     _write_drops(connection, after, uses)
 
     deltas: dict[int, JobDelta] = defaultdict(JobDelta)
@@ -67,10 +72,7 @@ def write(connection: Write, projections: Sequence[Projection], retyped: Collect
     for owner, (node, times) in sorted(_write_declarations(connection, projections, statements).items()):
         timelines.declare(owner, node, times)
     timelines.flush()
-
-
-def _version(known: Mapping[int, RunFacts], id: int) -> int | None:
-    return known[id].version_id if id in known else None
+    return statements.columns_of
 
 
 def _write_job_parents(connection: Write, projections: Sequence[Projection]) -> None:
@@ -89,12 +91,15 @@ def _write_job_parents(connection: Write, projections: Sequence[Projection]) -> 
 
 def _write_statements(
     connection: Write, projections: Sequence[Projection], statements: Statements
-) -> dict[int, set[int]]:
-    """Note what each run said and since when; the answer is the runs that said something new, and the times."""
+) -> tuple[dict[int, set[int]], dict[int, Statement]]:
+    """Note what each run said and since when.
+
+    The answer is, of the runs that said something new, the times when they did, and all that they said.
+    """
     said: dict[tuple[int, int], int] = {}
     jobs: dict[int, int] = {}
     for p in projections:
-        if p.declaration is None and p.statement != Statement():
+        if p.declaration is None and p.statement != NOTHING_SAID:
             pair = (p.activity_id, statements.add(p.statement))
             said[pair] = min(p.stamp.at, said.get(pair, p.stamp.at))
             jobs[p.activity_id] = p.subject_id
@@ -112,15 +117,16 @@ def _write_statements(
     times: dict[int, set[int]] = defaultdict(set)
     for (run_id, statement_id), at in new.items():
         times[run_id] |= {at, known.get((run_id, statement_id), at)}
-    return times
+    parts: dict[int, set[int]] = defaultdict(set)
+    for run_id, statement_id in (*known, *new):
+        if run_id in times:
+            parts[run_id].add(statement_id)
+    return times, statements.unions(parts)
 
 
-def _versions(runs: Mapping[int, RunFacts], said: Collection[int], statements: Statements) -> dict[int, int | None]:
+def _versions(runs: Mapping[int, RunFacts], whole: Mapping[int, Statement]) -> dict[int, int | None]:
     """The version of each run that said something new: the content address of all it said."""
-    return {
-        id: version_key(runs[id].job_id, whole) if whole.says_lineage else None
-        for id, whole in statements.of_runs(said).items()
-    }
+    return {id: version_key(runs[id].job_id, said) if said.says_lineage else None for id, said in whole.items()}
 
 
 def version_key(job_id: int, whole: Statement) -> int:
@@ -159,51 +165,39 @@ def _write_versions(
             connection.execute(job_version.delete().where(job_version.c.id == old.version_id))
 
 
-def _write_uses(connection: Write, projections: Sequence[Projection]) -> dict[tuple[int, int, int], DatasetUse]:
-    """Note what was read and written; the answer is all uses of the batch as they are now."""
+def _write_uses(connection: Write, projections: Sequence[Projection], runs: Mapping[int, RunFacts]) -> list[DatasetUse]:
+    """Note what was read and written; the answer is all that is known of the uses by the activities of the batch."""
     news: dict[tuple[int, int, int], DatasetUse] = {}
     for use in (use for p in projections for use in p.uses):
-        id = (use.activity_id, use.dataset_id, int(use.role))
+        id = (use.activity_id, use.dataset_id, use.role)
         news[id] = news[id] | use if id in news else use
+    # A run's last event may name no dataset, yet it is what makes its drops real.
+    finished = {id for id, facts in runs.items() if facts.completed_at is not None}
     known = {
         (row.activity_id, row.dataset_id, row.role): use_record(row)
-        for row in by_ids(connection, run_dataset, run_dataset.c.activity_id, {a for a, _, _ in news})
+        for row in by_ids(connection, run_dataset, run_dataset.c.activity_id, finished | {a for a, _, _ in news})
     }
     now = {id: known[id] | use if id in known else use for id, use in news.items()}
     upsert(connection, run_dataset, [use_row(use) for id, use in now.items() if known.get(id) != use])
-    return {**known, **now}
+    return list({**known, **now}.values())
 
 
-def _write_drops(
-    connection: Write, runs: Mapping[int, RunFacts], uses: Mapping[tuple[int, int, int], DatasetUse]
-) -> None:
+def _write_drops(connection: Write, runs: Mapping[int, RunFacts], uses: Iterable[DatasetUse]) -> None:
     """A run drops a dataset when it completes; a failed one drops nothing. A dataset event drops at once."""
     rows: dict[tuple[int, int], int | None] = {}
-    for use in uses.values():
-        if not use.lifecycle & Lifecycle.DROP:
+    for use in uses:
+        if use.lifecycle is Lifecycle.NONE or not use.lifecycle & Lifecycle.DROP:
             continue
         facts = runs.get(use.activity_id)
         pair = (use.dataset_id, use.activity_id)
         at = facts.completed_at if facts else use.first_at
         rows[pair] = later(rows.get(pair), at) if use.lifecycle.ends_dataset else rows.get(pair)
-    # A run's last event may name no dataset, yet it is what makes its drops real.
-    finished = [id for id, facts in runs.items() if facts.completed_at is not None]
-    for row in by_ids(
-        connection, run_dataset, run_dataset.c.activity_id, finished, run_dataset.c.lifecycle != int(Lifecycle.NONE)
-    ):
-        if Lifecycle(row.lifecycle).ends_dataset:
-            rows[row.dataset_id, row.activity_id] = runs[row.activity_id].completed_at
     upsert(
         connection,
         dataset_drop,
         [{"dataset_id": d, "activity_id": a, "at": at} for (d, a), at in rows.items() if at is not None],
     )
-    for dataset_id, activity_id in sorted(pair for pair, at in rows.items() if at is None):
-        connection.execute(
-            dataset_drop.delete().where(
-                dataset_drop.c.dataset_id == dataset_id, dataset_drop.c.activity_id == activity_id
-            )
-        )
+    delete_keys(connection, dataset_drop, [pair for pair, at in rows.items() if at is None])
 
 
 def _write_declarations(

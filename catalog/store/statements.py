@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import reduce
 from operator import or_
 
 import zstandard
-from sqlalchemy import select
 
 from catalog.domain.statement import Edges, Statement, grouped, resolve, statement_key
-from catalog.store.dialect import any_of, insert_new
+from catalog.store.dialect import insert_new
 from catalog.store.engine import Read
 from catalog.store.field_writer import write_fields
 from catalog.store.rows import by_ids
@@ -24,31 +23,35 @@ class Statements:
     def __init__(self, connection: Read) -> None:
         """Nothing is read yet."""
         self.connection = connection
+        self.columns_of: set[int] = set()
+        """Datasets of which a new statement names columns."""
+        self._ids: dict[Statement, int] = {}
         self._known: dict[int, Statement] = {}
         self._new: dict[int, bytes] = {}
         self._edges: dict[tuple[Statement, int | None, bool], Edges] = {}
 
     def add(self, said: Statement) -> int:
         """Note a statement; the answer is its id. `flush` writes it."""
-        encoded = said.encode()
-        id = statement_key(encoded)
-        if id not in self._known:
-            self._known[id] = said
-            self._new[id] = encoded
+        id = self._ids.get(said)
+        if id is None:
+            encoded = said.encode()
+            id = self._ids[said] = statement_key(encoded)
+            if id not in self._known:
+                self._known[id] = said
+                self._new[id] = encoded
         return id
 
     def flush(self) -> None:
         """Write the statements that were added and are not there yet, and the columns they name."""
-        there = set(
-            self.connection.scalars(select(statement.c.id).where(any_of(self.connection, statement.c.id, self._new)))
-        )
+        if not self._new:
+            return
+        there = {row.id for row in by_ids(self.connection, statement, statement.c.id, self._new)}
         new = {id: body for id, body in self._new.items() if id not in there}
         insert_new(self.connection, statement, [{"id": id, "body": zstandard.compress(b)} for id, b in new.items()])
         flows = {flow for id in new for flow in self._known[id].columns | self._known[id].entries}
-        write_fields(
-            self.connection,
-            {(end.id, end.column) for flow in flows for end in (flow.source, flow.target) if end.column},
-        )
+        columns = {(end.id, end.column) for flow in flows for end in (flow.source, flow.target) if end.column}
+        self.columns_of |= {owner for owner, _ in columns}
+        write_fields(self.connection, columns)
         self._new.clear()
 
     def load(self, ids: Collection[int]) -> dict[int, Statement]:
@@ -62,9 +65,12 @@ class Statements:
     def of_runs(self, runs: Collection[int]) -> dict[int, Statement]:
         """All that each of these runs said, merged; runs that said nothing are missing."""
         said: dict[int, list[int]] = defaultdict(list)
-        if runs:
-            for row in by_ids(self.connection, run_statement, run_statement.c.run_id, runs):
-                said[row.run_id].append(row.statement_id)
+        for row in by_ids(self.connection, run_statement, run_statement.c.run_id, runs):
+            said[row.run_id].append(row.statement_id)
+        return self.unions(said)
+
+    def unions(self, said: Mapping[int, Collection[int]]) -> dict[int, Statement]:
+        """For each run the union of the statements with these ids."""
         loaded = self.load({id for ids in said.values() for id in ids})
         return {run: reduce(or_, (loaded[id] for id in ids)) for run, ids in said.items()}
 

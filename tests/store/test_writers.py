@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, event, func, select
+from sqlalchemy import Table, event, func, select
 
 from builders import columns, ran
 from catalog.ingest.accept import Ingest, Receipt, Received
 from catalog.store import maintenance
 from catalog.store.engine import Database
-from catalog.store.tables import log_entry
+from catalog.store.tables import log_entry, metadata
 
 PROCESSES, THREADS, RUNS = 4, 4, 12
+WRITES = re.compile(r"(?:INSERT INTO|DELETE FROM) (?P<table>\w+)")
+COLUMNS = re.compile(r"\(([^)]*)\)")
 
 
 def history(writer: int) -> list[bytes]:
@@ -81,26 +85,38 @@ def test_sixteen_writers_in_four_processes_make_the_graph_of_one(
     assert set(dump) ^ set(expected) == set()
 
 
+def keys_of(table: Table, statement: str, parameters: Any) -> list[tuple[Any, ...]]:
+    """The primary keys of the rows that a statement inserts or deletes, in the order in which it does."""
+    keys = [column.name for column in table.primary_key]
+    if isinstance(parameters, dict):  # one JSON text of all rows, or one row
+        rows = json.loads(parameters["given"]) if "given" in parameters else []
+        return [tuple(row[key] for key in keys) for row in rows]
+    if not isinstance(parameters, list):
+        return []
+    names = keys if statement.startswith("DELETE") else COLUMNS.search(statement)[1].split(", ")  # type: ignore[index]
+    rows = [list(row.values()) if isinstance(row, dict) else row for row in parameters]
+    return [tuple(dict(zip(names, row, strict=True))[key] for key in keys) for row in rows]
+
+
 def test_every_batch_of_rows_is_written_in_key_order(database: Database) -> None:
     """The log's lock alone would do today; several logs into one graph will have only this (law 11)."""
     unsorted: list[str] = []
     seen = 0
 
-    def note(_: Connection, clause: Any, rows: list[dict[str, Any]], *_rest: Any) -> None:
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
         nonlocal seen
-        if len(rows) > 1 and (clause.is_insert or clause.is_delete):
-            keys = [column.name for column in clause.table.primary_key]
-            named = keys if clause.is_insert else [f"key_{place}" for place in range(len(keys))]
-            order = [tuple(row[name] for name in named) for row in rows]
+        found = WRITES.match(statement)
+        order = [] if found is None else keys_of(metadata.tables[found["table"]], statement, parameters)
+        if len(order) > 1:
             seen += 1
             if order != sorted(order):
-                unsorted.append(clause.table.name)
+                unsorted.append(statement)
 
-    event.listen(database.engine, "before_execute", note)
+    event.listen(database.engine, "before_cursor_execute", note)
     ingest = Ingest(database)
     for writer in range(3):
         ingest.accept([Received(raw, "test") for raw in history(writer)])
-    event.remove(database.engine, "before_execute", note)
+    event.remove(database.engine, "before_cursor_execute", note)
 
     assert seen > 20
     assert unsorted == []

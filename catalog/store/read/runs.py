@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from sqlalchemy import Row, Select, and_, func, or_, select
 
 from catalog.domain.ids import job_id, key, namespace_id
@@ -174,7 +175,7 @@ def _uses(connection: Read, ids: Collection[int], role: Role) -> dict[int, list[
     result: dict[int, dict[int, DatasetUse]] = defaultdict(dict)
     for row in rows:
         # A run that named a dataset by two of its names used one dataset.
-        use = replace(use_record(row), dataset_id=row.shown_id)
+        use = msgspec.structs.replace(use_record(row), dataset_id=row.shown_id)
         known = result[row.activity_id].get(row.shown_id)
         result[row.activity_id][row.shown_id] = use if known is None else known | use
     return {owner: list(uses.values()) for owner, uses in result.items()}
