@@ -11,17 +11,33 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, select
+from sqlalchemy import Column, CompoundSelect, Executable, Row, bindparam, select, union_all
 
 from catalog.domain.timeline import Interval, Window, without
 from catalog.domain.words import Conduct, Derivation, EntityKind, Granularity, Node, Role
-from catalog.store.dialect import any_of
+from catalog.store.among import among
 from catalog.store.engine import Read
 from catalog.store.liveness import dead_intervals
 from catalog.store.names import Names
 from catalog.store.rows import by_ids
 from catalog.store.run_hops import RunHops
 from catalog.store.tables import edge, run, run_dataset
+
+_ENTERING = (Conduct.THROUGH, Conduct.END)
+_HOLDING = select(edge).where(edge.c.valid_to > bindparam("first"), edge.c.valid_from <= bindparam("last"))
+_INTO, _FROM = (_HOLDING.where(among(end, "ids")) for end in (edge.c.target_id, edge.c.source_id))
+
+
+def _with_beyond(near: Column[int], far: Column[int], far_node: Column[int]) -> CompoundSelect[Any]:
+    """Edges at datasets, and those beyond the jobs they lead to: a statement less at every level."""
+    entered = _HOLDING.with_only_columns(far).where(
+        among(near, "ids"), far_node == int(Node.JOB), edge.c.conduct.in_([int(conduct) for conduct in _ENTERING])
+    )
+    return union_all(_HOLDING.where(among(near, "ids")), _HOLDING.where(near.in_(entered)))
+
+
+_INTO_AND_BEYOND = _with_beyond(edge.c.target_id, edge.c.source_id, edge.c.source_node)
+_FROM_AND_BEYOND = _with_beyond(edge.c.source_id, edge.c.target_id, edge.c.target_node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +129,11 @@ class Steps:
         """Edges whose near end is one of these, that hold at some moment of the window."""
         if not near:
             return ()
-        column = edge.c.target_id if upstream else edge.c.source_id
-        return self.connection.execute(
-            select(edge).where(
-                any_of(self.connection, column, near),
-                edge.c.valid_to > self.window.first,
-                edge.c.valid_from <= self.window.last,
-            )
-        ).all()
+        return self._holding(_INTO if upstream else _FROM, near)
+
+    def _holding(self, statement: Executable, near: Collection[int]) -> Sequence[Row[Any]]:
+        window = {"first": self.window.first, "last": self.window.last}
+        return self.connection.execute(statement, {"ids": near, **window}).all()
 
     def _bipartite(self, datasets: list[int], jobs: list[int], *, upstream: bool) -> Iterator[Hops]:
         """Edges with a job at one end, and those between datasets that no job made."""
@@ -134,13 +147,17 @@ class Steps:
 
     def _between_datasets(self, datasets: list[int], *, upstream: bool) -> Iterator[Hops]:
         self.names.learn(datasets)
-        rows = self._rows(self.names.of(datasets), upstream=upstream)
-        into_jobs: list[Row[Any]] = []
+        rows = self._holding(_INTO_AND_BEYOND if upstream else _FROM_AND_BEYOND, self.names.of(datasets))
         direct: list[Row[Any]] = []
+        entered: list[Row[Any]] = []
+        beyond: list[Row[Any]] = []
         for row in rows:
-            (direct if row.source_node == row.target_node else into_jobs).append(row)
-        entered = [row for row in into_jobs if row.conduct in (Conduct.THROUGH, Conduct.END)]
-        beyond = self._rows({_far(row, upstream=upstream) for row in entered}, upstream=upstream)
+            if (row.target_node if upstream else row.source_node) == Node.JOB:
+                beyond.append(row)
+            elif row.source_node == row.target_node:
+                direct.append(row)
+            elif row.conduct in _ENTERING:
+                entered.append(row)
         self._learn_ends([*direct, *entered, *beyond])
         for row in direct:
             yield self._hop(row, None if row.owner_id == row.target_id else row.owner_id)
@@ -172,6 +189,8 @@ class Steps:
 
         Its job is the one beside the target and its derivation the weakest on the way, whichever way is walked.
         """
+        if not any(_is_call(row) for row in beyond):
+            return
         arrived: dict[_Way, list[Interval]] = defaultdict(list)
         for row in entered:
             far = _far(row, upstream=upstream)
@@ -183,7 +202,7 @@ class Steps:
         while arrived := _further(arrived, rows, been, upstream=upstream):
             rows = self._rows({way.job for way in arrived}, upstream=upstream)
             self._learn_ends(rows)
-            leaving = [row for row in rows if row.conduct in (Conduct.THROUGH, Conduct.END)]
+            leaving = [row for row in rows if row.conduct in _ENTERING]
             for row, way, moments in _met(arrived, leaving, upstream=upstream):
                 ends = (row.source_id, way.origin) if upstream else (way.origin, row.target_id)
                 source, target = (self.names.canonical[id] for id in ends)
@@ -210,10 +229,13 @@ class Steps:
 
     def _alive(self, hops: Iterable[Hops]) -> Iterator[Hops]:
         """The hops that hold in the window while both their ends exist."""
-        found = list(hops)
-        ends = {id for hop in found for id in (*hop.sources, *hop.targets)}
-        datasets = [id for id in ends if self.kinds[id] is EntityKind.DATASET]
-        dead = dead_intervals(self.connection, {id: self.names.members.get(id, [id]) for id in datasets})
+        found = [hop for hop in hops if self.window.holds(hop.start, hop.end)]
+        dropped = {self.names.canonical[name] for name in self.names.dropped}
+        if not dropped:
+            yield from found
+            return
+        mortal = dropped.intersection(id for hop in found for id in (*hop.sources, *hop.targets))
+        dead = dead_intervals(self.connection, {id: self.names.of([id]) for id in mortal}) if mortal else {}
         for hop in found:
             yield from self._while_alive(hop, dead)
 
@@ -254,7 +276,7 @@ def _further(
 ) -> dict[_Way, list[Interval]]:
     """Where one step from job to job leads at moments it had not led there before."""
     further: dict[_Way, list[Interval]] = defaultdict(list)
-    calls = [row for row in rows if row.source_node == row.target_node == Node.JOB]
+    calls = [row for row in rows if _is_call(row)]
     for row, way, moments in _met(arrived, calls, upstream=upstream):
         on = way._replace(job=_far(row, upstream=upstream), derivation=max(way.derivation, row.derivation))
         new = without([moments], been[on])
@@ -262,6 +284,11 @@ def _further(
             been[on] += new
             further[on] += new
     return further
+
+
+def _is_call(row: Row[Any]) -> bool:
+    """Whether data goes from job to job."""
+    return bool(row.source_node == row.target_node == Node.JOB)
 
 
 def _near(row: Row[Any], *, upstream: bool) -> int:

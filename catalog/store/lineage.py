@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import product
 
-from sqlalchemy import ColumnElement, ScalarSelect, Table, select
+from sqlalchemy import ColumnElement, ScalarSelect, Table, func, select
 
 from catalog.domain.errors import BadRequest, UnknownEntity
 from catalog.domain.ids import dataset_id, job_id
@@ -25,7 +25,6 @@ from catalog.store.engine import Read
 from catalog.store.flows import EdgeKey, Flows
 from catalog.store.hops import Hops, Steps
 from catalog.store.read.runs import find_run
-from catalog.store.rows import by_ids
 from catalog.store.tables import dataset, job, namespace, run
 
 
@@ -214,25 +213,15 @@ def _last_runs(connection: Read, asked: list[tuple[int, int]]) -> dict[tuple[int
     wanted = listed(connection, ("job", "moment"), asked)
 
     def newest(at: ColumnElement[int | None], *where: ColumnElement[bool]) -> ScalarSelect[int]:
-        return (
-            select(run.c.id)
-            .where(run.c.job_id == wanted.c.job, at <= wanted.c.moment, *where)
-            .order_by(at.desc(), run.c.id.desc())
-            .limit(1)
-            .scalar_subquery()
-        )
+        seen = select(run.c.id).where(run.c.job_id == wanted.c.job, at <= wanted.c.moment, *where)
+        return seen.order_by(at.desc(), run.c.id.desc()).limit(1).correlate(wanted).scalar_subquery()
 
+    # One after the other, as most jobs have completed: then the second is never looked for.
+    chosen = func.coalesce(newest(run.c.completed_at, run.c.version_id.is_not(None)), newest(run.c.first_at))
+    found = select(wanted.c.job, wanted.c.moment, chosen.label("run")).subquery()
     rows = connection.execute(
-        select(
-            wanted.c.job,
-            wanted.c.moment,
-            newest(run.c.completed_at, run.c.version_id.is_not(None)),
-            newest(run.c.first_at),
+        select(found.c.job, found.c.moment, func.coalesce(run.c.completed_at, run.c.last_at), run.c.id).join(
+            found, found.c.run == run.c.id
         )
-    ).all()
-    chosen = {(row[0], row[1]): row[2] or row[3] for row in rows if row[2] or row[3]}
-    times = {
-        row.id: row.completed_at if row.completed_at is not None else row.last_at
-        for row in by_ids(connection, run, run.c.id, set(chosen.values()))
-    }
-    return {asked_for: (times[id], id) for asked_for, id in chosen.items()}
+    )
+    return {(job_id, moment): (at, id) for job_id, moment, at, id in rows}

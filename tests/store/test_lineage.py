@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from itertools import pairwise
 
 import pytest
 
@@ -92,6 +93,18 @@ def test_wide_levels_cost_no_more_statements_than_narrow_ones(
         ask(chain, depth=1, direction=Direction.DOWNSTREAM)
 
     assert len(wide) == len(narrow)
+
+
+def test_a_level_more_costs_two_statements_more(
+    chain: Database, statements: Callable[[Database], AbstractContextManager[list[str]]]
+) -> None:
+    counts = []
+    for depth in (2, 3, 4):
+        with statements(chain) as seen:
+            ask(chain, depth=depth, direction=Direction.DOWNSTREAM)
+        counts.append(len(seen))
+
+    assert [deep - shallow for shallow, deep in pairwise(counts)] == [2, 2]
 
 
 def test_a_job_and_a_run_can_be_asked_too(chain: Database) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Concatenate, Self, TypeAlias, TypeVar
 
 import strawberry
 from strawberry.types.nodes import SelectedField, Selection
 
 from catalog.api.graphql.arguments import TimeRange
-from catalog.api.graphql.context import Info
+from catalog.api.graphql.context import Context, Info
 from catalog.api.graphql.enums import Derivation, Direction, EntityKind, Granularity
 from catalog.api.graphql.errors import UserError
 from catalog.api.graphql.scalars import DateTime
@@ -19,8 +19,12 @@ from catalog.api.graphql.types.node import Node, global_id
 from catalog.domain import lineage
 from catalog.domain.timeline import ALWAYS, NOW, Window
 from catalog.domain.words import Node as NodeKind
+from catalog.store.engine import Read
 from catalog.store.lineage import answer as walk
-from catalog.store.read import subjects
+from catalog.store.read import datasets, jobs, runs, subjects
+
+T = TypeVar("T")
+_ByIds: TypeAlias = Callable[Concatenate[Read, Collection[int], ...], Mapping[int, T]]
 
 _TYPES = {
     EntityKind.DATASET: "Dataset", EntityKind.MODEL: "Dataset", EntityKind.JOB: "Job", EntityKind.RUN: "Run",
@@ -28,11 +32,53 @@ _TYPES = {
 }  # fmt: skip
 
 
+class Things:
+    """What there is to say of the things in one answer.
+
+    All of them are known, so the first that is asked for reads all, and there is nothing to wait for: loaders, which
+    make a task of every field of every node, took longer than the walk.
+    """
+
+    def __init__(self, context: Context) -> None:
+        """Nothing is read yet."""
+        self._context = context
+        self._ids: dict[EntityKind, set[int]] = {kind: set() for kind in EntityKind}
+        self._found: dict[Hashable, Mapping[int, Any]] = {}
+
+    def note(self, kind: EntityKind, id: int | None) -> None:
+        """It is in the answer."""
+        if id is not None:
+            self._ids[kind].add(id)
+
+    def get(self, read: _ByIds[T], kind: EntityKind, id: int | None, *args: NodeKind) -> T | None:
+        """What a function of the store that reads by ids says of one of them."""
+        asked = (read, kind, args)
+        if asked not in self._found:
+            self._found[asked] = self._context.ask(read, self._ids[kind], *args)
+        return None if id is None else self._found[asked].get(id)
+
+    def job(self, id: int | None) -> types.job.Job | None:
+        """A job."""
+        row = self.get(jobs.by_ids, EntityKind.JOB, id)
+        return None if row is None else types.job.Job.of(row)
+
+    def run(self, id: int | None) -> types.run.Run | None:
+        """A run."""
+        row = self.get(runs.by_ids, EntityKind.RUN, id)
+        return None if row is None else types.run.Run.of(row)
+
+    def dataset(self, id: int) -> types.dataset.Dataset | None:
+        """A dataset, under the name it is shown by."""
+        row = self.get(datasets.by_ids, EntityKind.DATASET, id)
+        return None if row is None else types.dataset.Dataset.of(row)
+
+
 @strawberry.type(description="A thing in a lineage answer.")
 class LineageNode:
     """A node."""
 
     key: strawberry.Private[int]
+    things: strawberry.Private[Things]
     id: strawberry.ID = strawberry.field(description="The id of the thing itself, which `node` finds.")
     kind: EntityKind = strawberry.field(description="What it is.")
     namespace: str = strawberry.field(description="Its namespace; of a run, that of its job.")
@@ -43,10 +89,12 @@ class LineageNode:
     hidden_downstream: int = strawberry.field(description="How many direct targets of it the answer does not show.")
 
     @classmethod
-    def of(cls, node: lineage.LineageNode) -> Self:
-        """From a record."""
+    def of(cls, node: lineage.LineageNode, things: Things) -> Self:
+        """From a record; `things` are those of its answer."""
+        things.note(_kept_as(node.kind), node.id)
         return cls(
             key=node.id,
+            things=things,
             id=global_id(_TYPES[node.kind], node.id),
             kind=node.kind,
             namespace=node.namespace,
@@ -58,35 +106,37 @@ class LineageNode:
         )
 
     @strawberry.field(description="The thing itself.")
-    async def entity(self, info: Info) -> Node | None:
+    def entity(self) -> Node | None:
         """A dataset, job or run."""
         match self.kind:
             case EntityKind.JOB:
-                return await types.job.load(info, self.key)
+                return self.things.job(self.key)
             case EntityKind.RUN:
-                return await types.run.load(info, self.key)
+                return self.things.run(self.key)
             case _:
-                return await types.dataset.load(info, self.key)
+                return self.things.dataset(self.key)
 
     @strawberry.field(description="Its tags as `key`, or `key=value` where the value says more than true.")
-    async def tags(self, info: Info) -> list[str]:
+    def tags(self) -> list[str]:
         """Tags of the dataset or job as a whole."""
-        if self.kind is EntityKind.RUN:
-            return []
-        rows = await info.context.load(subjects.tags, self.key, self._node_kind()) or ()
-        shown = (row for row in rows if row.field is None)
+        shown = (row for row in self._attached(subjects.tags) if row.field is None)
         return [row.key if row.value in ("", "true") else f"{row.key}={row.value}" for row in shown]
 
     @strawberry.field(description="The names of who answers for it.")
-    async def owners(self, info: Info) -> list[str]:
+    def owners(self) -> list[str]:
         """Owners of the dataset or job."""
-        if self.kind is EntityKind.RUN:
-            return []
-        rows = await info.context.load(subjects.owners, self.key, self._node_kind()) or ()
-        return list(dict.fromkeys(row.name for row in rows))
+        return list(dict.fromkeys(row.name for row in self._attached(subjects.owners)))
 
-    def _node_kind(self) -> NodeKind:
-        return NodeKind.JOB if self.kind is EntityKind.JOB else NodeKind.DATASET
+    def _attached(self, read: _ByIds[list[T]]) -> Sequence[T]:
+        if self.kind is EntityKind.RUN:
+            return ()
+        kind = _kept_as(self.kind)
+        return self.things.get(read, kind, self.key, NodeKind[kind.name]) or ()
+
+
+def _kept_as(kind: EntityKind) -> EntityKind:
+    """A model is a dataset."""
+    return EntityKind.DATASET if kind is EntityKind.MODEL else kind
 
 
 @strawberry.type(description="That data goes from one thing to another.")
@@ -94,6 +144,7 @@ class LineageEdge:
     """An edge."""
 
     edge: strawberry.Private[lineage.LineageEdge]
+    things: strawberry.Private[Things]
     source: strawberry.ID = strawberry.field(description="The `id` of the node data comes from.")
     target: strawberry.ID = strawberry.field(description="The `id` of the node it goes to.")
     derivation: Derivation = strawberry.field(description="How this is known.")
@@ -109,10 +160,13 @@ class LineageEdge:
     last_seen: DateTime = strawberry.field(description="When it was last confirmed by a run or a declaration.")
 
     @classmethod
-    def of(cls, edge: lineage.LineageEdge, ids: dict[int, strawberry.ID]) -> Self:
-        """From a record; `ids` are those of the answer's nodes."""
+    def of(cls, edge: lineage.LineageEdge, ids: dict[int, strawberry.ID], things: Things) -> Self:
+        """From a record; `ids` are those of the answer's nodes, `things` all it names."""
+        things.note(EntityKind.JOB, edge.job_id)
+        things.note(EntityKind.RUN, edge.last_run_id)
         return cls(
             edge=edge,
+            things=things,
             source=ids[edge.source],
             target=ids[edge.target],
             derivation=edge.derivation,
@@ -123,14 +177,14 @@ class LineageEdge:
         )
 
     @strawberry.field(description="The job that does it; null where a dataset itself declares it.")
-    async def job(self, info: Info) -> types.job.Job | None:
+    def job(self) -> types.job.Job | None:
         """The job."""
-        return await types.job.load(info, self.edge.job_id)
+        return self.things.job(self.edge.job_id)
 
     @strawberry.field(description="The last run that did it.")
-    async def last_run(self, info: Info) -> types.run.Run | None:
+    def last_run(self) -> types.run.Run | None:
         """The run."""
-        return await types.run.load(info, self.edge.last_run_id)
+        return self.things.run(self.edge.last_run_id)
 
 
 @strawberry.type(description="Where data comes from and where it goes.")
@@ -202,11 +256,12 @@ def answer(info: Info, of: Sequence[lineage.EntityRef], how: Walk, when: When) -
         hidden=not {"hiddenUpstream", "hiddenDownstream"}.isdisjoint(_names(info.selected_fields)),
     )
     found = info.context.ask(walk, question)
-    nodes = [LineageNode.of(node) for node in found.nodes]
+    things = Things(info.context)
+    nodes = [LineageNode.of(node, things) for node in found.nodes]
     ids = {node.key: node.id for node in nodes}
     return Lineage(
         nodes=nodes,
-        edges=[LineageEdge.of(edge, ids) for edge in found.edges],
+        edges=[LineageEdge.of(edge, ids, things) for edge in found.edges],
         truncated=found.truncated,
         truncated_by=found.truncated_by,
         depth_reached=found.depth_reached,
