@@ -29,6 +29,7 @@ from catalog.store.engine import Database
 from catalog.store.migrate import migrating
 from catalog.store.tables import metadata
 from catalog.store.tables.base import Key, Sorted
+from catalog.store.tables.search import is_declared
 
 # A revision repeats these, and imports nothing of the catalog: it must do tomorrow what it does today.
 _OUR_TYPES = {
@@ -77,6 +78,7 @@ _OPTIONS: dict[str, Any] = {
     "transactional_ddl": True,
     "render_item": _short_types,
     "process_revision_directives": _date_named,
+    "include_name": is_declared,
 }
 
 

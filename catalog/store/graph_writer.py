@@ -9,6 +9,7 @@ functions the tests use, and writes only rows that differ, in key order.
 3. facets     history of what changed, and what follows from the current ones
 4. runs       state, times, parents; what they read and wrote
 5. lineage    statements of runs and declarations, and the intervals of the edges they make
+6. words      documents to search, of what has other words than before
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from sqlalchemy import Table
 from catalog.domain.errors import CatalogError
 from catalog.domain.ids import namespace_id
 from catalog.domain.projection import NEVER, Projection
-from catalog.store import alias_writer, facet_writer, run_writer
+from catalog.store import alias_writer, facet_writer, run_writer, search_writer
 from catalog.store.dialect import insert_new, upsert
 from catalog.store.engine import Write
 from catalog.store.rows import by_ids, sort_key, storable
@@ -40,10 +41,11 @@ class NameCollision(CatalogError):
 
 def write(connection: Write, projections: Sequence[Projection], first_seq: int, reproject: Reproject) -> None:
     """Bring the graph up to these projections. `first_seq` is the first log entry of this batch."""
-    _write_names(connection, projections)
-    alias_writer.write(connection, [link for p in projections for link in p.symlinks])
-    retyped = facet_writer.write(connection, [seen for p in projections for seen in p.facets], first_seq, reproject)
-    run_writer.write(connection, projections, retyped)
+    worded = _write_names(connection, projections)
+    worded |= alias_writer.write(connection, [link for p in projections for link in p.symlinks])
+    retyped, said = facet_writer.write(connection, projections, first_seq, reproject)
+    worded |= said | run_writer.write(connection, projections, retyped)
+    search_writer.write(connection, worded, {id for p in projections for id in p.datasets})
 
 
 def empty(connection: Write) -> None:
@@ -52,7 +54,8 @@ def empty(connection: Write) -> None:
         connection.execute(table.delete())
 
 
-def _write_names(connection: Write, projections: Sequence[Projection]) -> None:
+def _write_names(connection: Write, projections: Sequence[Projection]) -> set[int]:
+    """See that all names have their rows; the answer is those that had none."""
     datasets: Named = {}
     jobs: Named = {}
     for projection in projections:
@@ -60,16 +63,20 @@ def _write_names(connection: Write, projections: Sequence[Projection]) -> None:
         for into, named in ((datasets, projection.datasets), (jobs, projection.jobs)):
             for id, (space, name) in named.items():
                 known = into.get(id)
-                _same_name(known[:2] if known else None, (space, name))
-                into[id] = (space, name, min(at, known[2]) if known else at)
+                if known is None:
+                    into[id] = (space, name, at)
+                elif known[0] != space or known[1] != name:
+                    raise NameCollision
+                elif at < known[2]:
+                    into[id] = (space, name, at)
     spaces = {space for named in (datasets, jobs) for space, _, _ in named.values()}
     insert_new(
         connection,
         namespace,
         [{"id": namespace_id(s), "name": storable(s), "sort_key": sort_key(s)} for s in spaces],
     )
-    _write_named(connection, dataset, datasets, _NEW_DATASET)
-    _write_named(connection, job, jobs, _NEW_JOB)
+    new = _write_named(connection, dataset, datasets, _NEW_DATASET)
+    return new | _write_named(connection, job, jobs, _NEW_JOB)
 
 
 _NEW_DATASET: Mapping[str, Any] = {"type": None, "sub_type": None, "description": None}
@@ -80,14 +87,15 @@ _NEW_JOB: Mapping[str, Any] = {
 }  # fmt: skip
 
 
-def _write_named(connection: Write, table: Table, named: Named, blank: Mapping[str, Any]) -> None:
-    """See that each name has its row, and that the row says when the name was first heard of."""
+def _write_named(connection: Write, table: Table, named: Named, blank: Mapping[str, Any]) -> set[int]:
+    """See that each name has its row, and that the row says when the name was first heard of; as `_write_names`."""
     known = {row.id: row for row in by_ids(connection, table, table.c.id, named)}
     rows: list[Mapping[str, Any]] = []
     for id, (space, name, at) in named.items():
         row = known.get(id)
         if row is not None:
-            _same_name((row.namespace_id, row.name), (namespace_id(space), storable(name)))
+            if row.name != storable(name) or row.namespace_id != namespace_id(space):
+                raise NameCollision
             if at < row.created_at:
                 rows.append({**row._mapping, "created_at": at})  # noqa: SLF001 - sqlalchemy's public name for it
             continue
@@ -97,8 +105,4 @@ def _write_named(connection: Write, table: Table, named: Named, blank: Mapping[s
         }  # fmt: skip
         rows.append({**new, "canonical_id": id} if table is dataset else new)
     upsert(connection, table, rows)
-
-
-def _same_name(known: tuple[object, object] | None, name: tuple[object, object]) -> None:
-    if known is not None and known != name:
-        raise NameCollision
+    return named.keys() - known.keys()

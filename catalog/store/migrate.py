@@ -13,11 +13,12 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 import catalog
 from catalog.domain.errors import BadRequest, NotMigrated, Unavailable
+from catalog.store import search_writer
 from catalog.store.engine import Database
 
 _UPGRADE = "Run `catalog db upgrade`."
@@ -42,6 +43,8 @@ def upgrade(database: Database, revision: str = "head") -> None:
         # would have to be an advisory one, there is no table yet, and those are not portable.
         if revision != "head" or current(database) != head():
             raise
+    if revision == "head":
+        _fill_search(database)
 
 
 def downgrade(database: Database, revision: str) -> None:
@@ -60,6 +63,12 @@ def current(database: Database) -> str | None:
     """The revision the database is at; None where no migration has run."""
     with database.read() as connection:
         return MigrationContext.configure(connection).get_current_revision()
+
+
+def is_empty(database: Database) -> bool:
+    """Whether there is no table in it, not even somebody else's."""
+    with database.read() as connection:
+        return not inspect(connection).get_table_names()
 
 
 @cache
@@ -120,6 +129,15 @@ def _foreign_keys_off(connection: Connection, database: Database) -> Iterator[No
 def _refuse_orphans(connection: Connection, database: Database) -> None:
     if database.is_sqlite and (orphan := connection.exec_driver_sql("PRAGMA foreign_key_check").first()):
         raise RuntimeError(f"A migration left rows in '{orphan[0]}' that refer to nothing.")
+
+
+def _fill_search(database: Database) -> None:
+    """A graph made before there was search gets its documents; what a word is, no revision can know."""
+    with database.read() as connection:
+        missing = search_writer.is_missing(connection)
+    if missing:
+        with database.write() as connection:
+            search_writer.fill(connection)
 
 
 def _run(database: Database, order: Callable[[Config, str], None], revision: str) -> None:

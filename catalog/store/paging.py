@@ -65,14 +65,23 @@ class Order:
         Raises:
             BadRequest: it is no cursor of this list.
         """
+        values = self.place(cursor)
+        here = tuple_(*self.keys)
+        there = tuple_(*(literal(value, key.type) for value, key in zip(values, self.keys, strict=True)))
+        return here < there if self.descending else here > there
+
+    def place(self, cursor: str) -> list[Any]:
+        """The keys of the item that the cursor is of.
+
+        Raises:
+            BadRequest: it is no cursor of this list.
+        """
         values = self._values(cursor)
         if values is None:
             raise BadRequest(
                 f"{cursor[:40]!r} is not a cursor of this list.", fix="Pass the `endCursor` the same field answered."
             )
-        here = tuple_(*self.keys)
-        there = tuple_(*(literal(value, key.type) for value, key in zip(values, self.keys, strict=True)))
-        return here < there if self.descending else here > there
+        return values
 
     def _values(self, cursor: str) -> list[Any] | None:
         try:

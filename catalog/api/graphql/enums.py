@@ -8,6 +8,7 @@ from typing import TypeVar
 import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
+from catalog.domain.callers import Permission, Role
 from catalog.domain.words import (
     Derivation,
     Direction,
@@ -20,7 +21,8 @@ from catalog.domain.words import (
 )
 
 __all__ = [
-    "Derivation", "Direction", "EntityKind", "EventKind", "Granularity", "Lifecycle", "RunState", "Scope",
+    "Derivation", "Direction", "EntityKind", "EventKind", "Granularity", "Lifecycle", "Permission", "Role", "RunState",
+    "Scope",
 ]  # fmt: skip
 
 E = TypeVar("E", bound=type[Enum])
@@ -106,4 +108,22 @@ _described(
     OVERWRITE="All that was in it was replaced.",
     RENAME="It was given this name.",
     TRUNCATE="It was emptied.",
+)
+_described(
+    Role,
+    "What a key is for.",
+    READER="May ask for everything but raw events.",
+    INGESTOR="May send events, of all namespaces or of those it was given.",
+    STEWARD="May read, and change what the catalog says about governance.",
+    AUDITOR="May read, raw events and what was refused among it.",
+    ADMIN="May do everything, and make keys.",
+)
+_described(
+    Permission,
+    "Something that not everybody may do.",
+    READ="Ask for what the graph has.",
+    READ_LOG="See raw events and the quarantine.",
+    INGEST="Send events.",
+    STEWARD="Change what the catalog says about governance.",
+    MANAGE_KEYS="List, create and revoke keys.",
 )
