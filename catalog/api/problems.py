@@ -15,12 +15,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
+from catalog.api.requests import current
 from catalog.domain.errors import (
     BadRequest,
     CatalogError,
+    Forbidden,
     NotAnEvent,
+    NotDurable,
     NotMigrated,
     TooLarge,
+    Unauthenticated,
     Unavailable,
     UnknownEntity,
 )
@@ -45,6 +49,8 @@ class Problem:
         fix: What to do about it.
         receipt: Under which the bytes were kept.
         instance: Names an internal error in the operator's log.
+
+    The answer has a member `request` besides: the id under which the log has it.
     """
 
     type: str
@@ -60,6 +66,8 @@ class Problem:
     def response(self, headers: Mapping[str, str] | None = None) -> Response:
         """The answer to send."""
         members = {name: value for name, value in asdict(self).items() if value}
+        if request := current():
+            members["request"] = request.id
         return Response(
             orjson.dumps(members),
             self.status,
@@ -72,11 +80,14 @@ class Problem:
 _KINDS: Final[Mapping[type[CatalogError], tuple[HTTPStatus, str, str]]] = {
     NotAnEvent: (HTTPStatus.BAD_REQUEST, "not-an-event", "Not an OpenLineage event"),
     BadRequest: (HTTPStatus.BAD_REQUEST, "bad-request", "Bad request"),
+    Unauthenticated: (HTTPStatus.UNAUTHORIZED, "unauthenticated", "A key is needed"),
+    Forbidden: (HTTPStatus.FORBIDDEN, "forbidden", "Not allowed"),
     UnknownEntity: (HTTPStatus.NOT_FOUND, "unknown-entity", "No such thing in the catalog"),
     TooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", "Too large"),
     # Not 429: the clients of OpenLineage lose an event on that, and 503 is the one status that all of them retry.
     Unavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "Cannot be taken now"),
     NotMigrated: (HTTPStatus.SERVICE_UNAVAILABLE, "not-migrated", "The database has another version"),
+    NotDurable: (HTTPStatus.SERVICE_UNAVAILABLE, "not-durable", "The database may lose what it acknowledged"),
 }
 
 
@@ -97,13 +108,17 @@ class Problems:
             title,
             status,
             detail=_public_detail(error, status),
-            code=error.code if isinstance(error, NotAnEvent) else "",
-            pointer=error.pointer if isinstance(error, NotAnEvent) else "",
+            code=error.code if isinstance(error, NotAnEvent | Forbidden) else "",
+            pointer=error.pointer if isinstance(error, NotAnEvent | Forbidden) else "",
             fix=error.fix or ("Send it again after `Retry-After`." if isinstance(error, Unavailable) else ""),
             receipt=receipt,
         )
-        waits = status == HTTPStatus.SERVICE_UNAVAILABLE
-        return problem.response({"Retry-After": self._retry_after} if waits else None)
+        return problem.response(self._headers(status))
+
+    def _headers(self, status: HTTPStatus) -> Mapping[str, str]:
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            return {"Retry-After": self._retry_after}
+        return {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
 
     def handlers(self) -> dict[type[Exception], ExceptionHandler]:
         """What Starlette is to do with exceptions, wherever they are raised."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -172,6 +173,7 @@ def _row(connection: Read, id: int) -> Any:  # noqa: ANN401 - as above
 
 
 def _retry(database: Database, id: int, max_bytes: int) -> dict[str, object]:
+    from catalog.domain.callers import LOCAL
     from catalog.ingest.accept import Ingest, Received, Refused
     from catalog.ingest.decode import DecodeLimits
     from catalog.store import quarantine
@@ -182,7 +184,9 @@ def _retry(database: Database, id: int, max_bytes: int) -> dict[str, object]:
     if row.truncated:
         return {**said, "refused": "Only its beginning was kept, as it was too large."}
     ingest = Ingest(database, DecodeLimits(max_bytes=max_bytes))
-    (outcome,) = ingest.accept([Received(quarantine.body(row), row.source, row.principal)])
+    # Whoever holds the database decides that it may come in; who sent it stays who sent it.
+    sender = replace(LOCAL, name=row.principal)
+    (outcome,) = ingest.accept([Received(quarantine.body(row), row.source, sender)])
     if isinstance(outcome, Refused):
         return {**said, "refused": outcome.reason.detail}
     with database.write() as connection:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from catalog.cli.console import ExitCode, say, tell, visible
-from catalog.cli.databases import DatabaseOption, opened, settings
+from catalog.cli.databases import ApiKeyOption, DatabaseOption, opened, settings
 from catalog.domain.errors import BadRequest, CatalogError
 
 if TYPE_CHECKING:
@@ -27,9 +27,7 @@ def query(
     ] = None,
     database: DatabaseOption = None,
     url: Annotated[str | None, typer.Option("--url", metavar="URL", help="Ask this server instead.")] = None,
-    api_key: Annotated[
-        str | None, typer.Option("--api-key", envvar="OPENLINEAGE_API_KEY", help="The key for that server.")
-    ] = None,
+    api_key: ApiKeyOption = None,
 ) -> None:
     """Answer a GraphQL query from the database, and print the answer as JSON.
 

@@ -132,8 +132,12 @@ def _read(response: http.client.HTTPResponse) -> Any:  # noqa: ANN401 - whatever
 
 
 def _welcome(answer: Answer) -> Answer:
-    if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        raise CatalogError(answer.reason, fix="Pass a key with --api-key or in OPENLINEAGE_API_KEY.")
+    said = answer.body if isinstance(answer.body, Mapping) else {}
+    # A receipt says that this one event was not for this key; the next may be.
+    closed = answer.status == HTTPStatus.FORBIDDEN and not said.get("receipt")
+    if closed or answer.status == HTTPStatus.UNAUTHORIZED:
+        another = str(said.get("fix", "")) if closed else ""
+        raise CatalogError(answer.reason, fix=another or "Pass a key with --api-key or in CATALOG_API_KEY.")
     return answer
 
 

@@ -33,9 +33,27 @@ class NotMigrated(CatalogError):
     """The database is not at the version this program needs."""
 
 
+class NotDurable(CatalogError):
+    """The database may lose what it acknowledged."""
+
+
 class UnknownEntity(CatalogError):
     """There is no such thing in the catalog."""
 
 
 class BadRequest(CatalogError):
     """The question cannot be answered as it was asked."""
+
+
+class Unauthenticated(CatalogError):
+    """A key is needed, and this is none that is known."""
+
+
+class Forbidden(CatalogError):
+    """The caller may not do this."""
+
+    code = "forbidden"
+
+    def __init__(self, detail: str = "", *, pointer: str = "", fix: str = "") -> None:
+        super().__init__(detail, fix=fix)
+        self.pointer = pointer

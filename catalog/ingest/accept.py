@@ -5,7 +5,7 @@
 3. leave out what is in the log already (law 2)
 4. append the rest, with salted commitments and the tree (law 4)
 5. write the graph; an event that cannot be projected stays in the log, marked
-6. keep what is no event in the quarantine, with the reason
+6. keep what is no event, or none of its sender's, in the quarantine, with the reason
 7. commit, and only then answer (law 3)
 """
 
@@ -18,12 +18,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from catalog.domain.errors import NotAnEvent, Unavailable
+from catalog.domain.callers import ANYONE, Caller
+from catalog.domain.errors import Forbidden, NotAnEvent, Unavailable
 from catalog.domain.event import Event, Tolerated
 from catalog.domain.ids import digest_key
 from catalog.domain.projection import Projection
 from catalog.evidence.commitment import SALT_BYTES, commit, entry_bytes
 from catalog.evidence.merkle import Frontier, append, leaf_hash
+from catalog.ingest import grants
 from catalog.ingest.decode import DecodeLimits, decode
 from catalog.ingest.project import project
 from catalog.store import bodies, graph_writer, log, quarantine
@@ -38,7 +40,12 @@ class Received:
 
     raw: bytes
     source: str
-    principal: str = "anonymous"
+    caller: Caller = ANYONE
+
+    @property
+    def principal(self) -> str:
+        """What the log calls whoever sent them."""
+        return self.caller.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +61,17 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The bytes are no event; they are in quarantine, with the reason."""
+    """The bytes are no event, or one that its sender may not send; they are in quarantine, with the reason."""
 
     receipt: str
     digest: str
-    reason: NotAnEvent
+    reason: NotAnEvent | Forbidden
 
 
 Outcome = Receipt | Refused
+
+Also = Callable[[Write, int], None]
+"""What is to be written with events: in their transaction, told how many of the batch are taken when it commits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +87,10 @@ class _Ready:
 
 @dataclass(frozen=True, slots=True)
 class _NoEvent:
-    """Bytes that are none, and why."""
+    """Bytes that are none, or none of this sender's, and why."""
 
     received: Received
-    reason: NotAnEvent
+    reason: NotAnEvent | Forbidden
     digest: bytes
 
 
@@ -115,22 +125,25 @@ class Ingest:
         self.clock = clock
         self._origin: str | None = None
 
-    def accept(self, batch: Sequence[Received]) -> list[Outcome]:
-        """Take a batch in one transaction and answer in its order. Raises Unavailable: then nothing was taken."""
+    def accept(self, batch: Sequence[Received], also: Also | None = None) -> list[Outcome]:
+        """Take a batch in one transaction and answer in its order. Raises Unavailable: then nothing was taken.
+
+        Where one event spoils the transaction, they are taken one by one: then `also` is called with 1, 2, 3 and so on.
+        """
         prepared = [self._prepare(received) for received in batch]
         try:
-            return self._commit(prepared)
+            return self._commit(prepared, also, len(prepared))
         except (Unavailable, MemoryError):
             raise
         except Exception:  # noqa: BLE001 - see below
             # One event that the graph cannot hold must not take its neighbours with it: alone, it is kept
             # in the log and marked. Savepoints would do too, but not on every engine we want to run on.
-            return [self._commit_alone(one) for one in prepared]
+            return [self._commit_alone(one, also, taken) for taken, one in enumerate(prepared, 1)]
 
-    def quarantine_oversized(self, head: bytes, size: int, digest: bytes, source: str, principal: str) -> str:
+    def quarantine_oversized(self, head: bytes, size: int, digest: bytes, source: str, caller: Caller) -> str:
         """Keep the beginning of a body that is over the limit. The answer is the receipt."""
         reason = NotAnEvent(f"The body has {size} bytes, more than is accepted.", code="limit")
-        refusal = self._refusal(_NoEvent(Received(head, source, principal), reason, digest))
+        refusal = self._refusal(_NoEvent(Received(head, source, caller), reason, digest))
         with self.database.write() as connection:
             quarantine.add(connection, [replace(refusal, size=size, truncated=True)])
         return receipt(digest)
@@ -145,20 +158,22 @@ class Ingest:
             projection = project(event)
         except Exception as error:  # noqa: BLE001 - whatever a facet does to us, the event is kept
             failure = _reason(error)
+        if received.caller.namespaces and (forbidden := _forbidden(event, received.caller, failure)) is not None:
+            return _NoEvent(received, forbidden, event.digest)
         return _Ready(received, event, projection, failure, bodies.pack(received.raw))
 
-    def _commit_alone(self, one: _Prepared) -> Outcome:
+    def _commit_alone(self, one: _Prepared, also: Also | None, taken: int) -> Outcome:
         try:
-            return self._commit([one])[0]
+            return self._commit([one], also, taken)[0]
         except (Unavailable, MemoryError):
             raise
         except Exception as error:
             if isinstance(one, _NoEvent):
                 raise
             logger.exception("an event could not be projected; it is kept in the log and marked")
-            return self._commit([replace(one, projection=None, failure=_reason(error))])[0]
+            return self._commit([replace(one, projection=None, failure=_reason(error))], also, taken)[0]
 
-    def _commit(self, batch: Sequence[_Prepared]) -> list[Outcome]:
+    def _commit(self, batch: Sequence[_Prepared], also: Also | None, taken: int) -> list[Outcome]:
         now = self.clock()
         ready: dict[bytes, _Ready] = {}
         for one in batch:
@@ -171,6 +186,8 @@ class Ingest:
         with self.database.write() as connection:
             places = self._append(connection, ready, leaves) if ready else {}
             quarantine.add(connection, refused)
+            if also is not None:
+                also(connection, taken)
         answered: set[bytes] = set()
         return [self._outcome(one, places, answered) for one in batch]
 
@@ -244,6 +261,14 @@ class Ingest:
             self.clock(), received.source, received.principal, reason.code, reason.detail, reason.pointer, one.digest,
             len(received.raw), received.raw,
         )  # fmt: skip
+
+
+def _forbidden(event: Event, caller: Caller, failure: str | None) -> Forbidden | None:
+    """Why a caller with limits may not send this. What cannot be understood cannot be said to keep within them."""
+    if failure is not None:
+        detail = "A facet could not be understood, so neither what it would write to."
+        return Forbidden(detail, fix="Have it sent by somebody who may write to all namespaces.")
+    return grants.refusal(event, caller)
 
 
 def receipt(digest: bytes) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A query to begin with."""
+    """A query to begin with. Its variables name things of the demo."""
 
     title: str
     query: str
@@ -53,8 +53,25 @@ query Lineage($of: [EntityRef!]!, $asOf: DateTime) {
 """,
         """\
 {
-  "of": [{ "kind": "DATASET", "namespace": "NAMESPACE", "name": "NAME" }],
-  "asOf": null
+  "of": [{ "kind": "DATASET", "namespace": "snowflake://harbour-eu", "name": "lending.scoring.scores" }],
+  "asOf": "2026-10-19T12:00:00Z"
+}
+""",
+    ),
+    Example(
+        "Which columns hold personal data?",
+        """\
+{
+  datasets(filter: { tag: "pii" }, first: 20) {
+    edges {
+      node {
+        namespace
+        name
+        owners { name }
+        fields { name tags { key value } }
+      }
+    }
+  }
 }
 """,
     ),
@@ -92,8 +109,8 @@ query Schema($namespace: String!, $name: String!) {
 """,
         """\
 {
-  "namespace": "NAMESPACE",
-  "name": "NAME"
+  "namespace": "snowflake://harbour-eu",
+  "name": "lending.staging.applications"
 }
 """,
     ),

@@ -32,7 +32,7 @@ EVERYTHING = """{
 @pytest.fixture
 def client(database_url: str) -> Iterator[TestClient]:
     settings = replace(Settings(), database=DatabaseSettings(url=database_url))
-    with TestClient(build_app(settings), raise_server_exceptions=False) as client:
+    with TestClient(build_app(settings), "http://localhost", raise_server_exceptions=False) as client:
         yield client
 
 

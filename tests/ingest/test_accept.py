@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import event, func, select
 
 from builders import also_known_as, columns, facet, ran
+from catalog.domain.callers import Caller, Role
 from catalog.domain.words import RunState
 from catalog.evidence.commitment import commit, entry_bytes
 from catalog.evidence.merkle import Frontier, append, inclusion_proof, leaf_hash, verify_inclusion
@@ -42,7 +43,7 @@ def ingest(database: Database) -> Ingest:
 
 
 def received(*raws: bytes) -> list[Received]:
-    return [Received(raw, "test", "alice") for raw in raws]
+    return [Received(raw, "test", Caller("alice", Role.INGESTOR)) for raw in raws]
 
 
 def count(database: Database, table: object) -> int:

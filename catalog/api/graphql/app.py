@@ -5,9 +5,10 @@ Strawberry's own view was refused: it answers a bad body in plain text, and exec
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from time import perf_counter
 from typing import Any, Final
 
 import orjson
@@ -19,7 +20,9 @@ from starlette.routing import BaseRoute, Route
 
 from catalog.api.graphql.context import Bounds
 from catalog.api.graphql.limits import Limits
+from catalog.api.graphql.operations import Operation, answered
 from catalog.api.graphql.schema import execute
+from catalog.domain.callers import ANYONE, Caller
 from catalog.domain.errors import BadRequest, TooLarge, Unavailable
 from catalog.store.engine import Database
 
@@ -56,7 +59,13 @@ class _Asked:
     operation_name: str | None
 
 
-def routes(database: Database, limits: Limits, bounds: Bounds, page: Files) -> list[BaseRoute]:
+def routes(
+    database: Database,
+    limits: Limits,
+    bounds: Bounds,
+    page: Files,
+    caller: Callable[[Request], Caller] = lambda _: ANYONE,
+) -> list[BaseRoute]:
     """The routes of the GraphQL interface.
 
     Args:
@@ -64,8 +73,9 @@ def routes(database: Database, limits: Limits, bounds: Bounds, page: Files) -> l
         limits: of every operation.
         bounds: of every lineage question.
         page: the query page; may be empty.
+        caller: says who asks.
     """
-    endpoint = _Endpoint(database, limits, bounds)
+    endpoint = _Endpoint(database, limits, bounds, caller)
     files = [Route(f"{PATH}{path}", partial(_file, *file)) for path, file in page.items() if path]
     return [
         Route(PATH, endpoint.answer, methods=["POST"]),
@@ -77,8 +87,10 @@ def routes(database: Database, limits: Limits, bounds: Bounds, page: Files) -> l
 class _Endpoint:
     """Takes operations and answers them."""
 
-    def __init__(self, database: Database, limits: Limits, bounds: Bounds) -> None:
+    def __init__(self, database: Database, limits: Limits, bounds: Bounds, caller: Callable[[Request], Caller]) -> None:
+        self._limits = limits
         self._execute = partial(execute, database, limits=limits, bounds=bounds)
+        self._caller = caller
         self._turns: CapacityLimiter | None = None
 
     async def answer(self, request: Request) -> Response:
@@ -96,15 +108,19 @@ class _Endpoint:
             self._turns = CapacityLimiter(_AT_ONCE)
         if self._turns.statistics().tasks_waiting >= _WAITING:
             raise Unavailable("Too many questions are waiting for an answer.")
-        body = await to_thread.run_sync(self._encoded, asked, limiter=self._turns)
+        body, operation = await to_thread.run_sync(self._encoded, asked, self._caller(request), limiter=self._turns)
+        request.state.operation = operation
         return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
 
-    def _encoded(self, asked: _Asked) -> bytes:
-        result = self._execute(asked.query, asked.variables, asked.operation_name)
+    def _encoded(self, asked: _Asked, caller: Caller) -> tuple[bytes, Operation]:
+        begun = perf_counter()
+        result = self._execute(asked.query, asked.variables, asked.operation_name, caller=caller)
         answer: dict[str, Any] = {"data": result.data}
         if result.errors:
             answer["errors"] = [error.formatted for error in result.errors]
-        return orjson.dumps(answer)
+        body = orjson.dumps(answer)
+        seconds = perf_counter() - begun
+        return body, answered(asked.query, asked.operation_name, self._limits, seconds, result.errors)
 
 
 async def _body(request: Request) -> bytes:

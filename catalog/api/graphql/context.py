@@ -17,8 +17,9 @@ import strawberry
 from strawberry.dataloader import DataLoader
 
 from catalog.api.graphql.errors import UserError
-from catalog.domain.errors import BadRequest, CatalogError, Unavailable, UnknownEntity
-from catalog.store.engine import Read
+from catalog.domain.callers import Caller
+from catalog.domain.errors import BadRequest, CatalogError, Forbidden, Unavailable, UnknownEntity
+from catalog.store.engine import Database, Read, Write
 from catalog.store.read.snapshot import Snapshot
 
 P = ParamSpec("P")
@@ -37,12 +38,16 @@ class Bounds:
 class Context:
     """One operation's view of the catalog."""
 
-    def __init__(self, snapshot: Snapshot, bounds: Bounds, default_page: int = 50) -> None:
+    def __init__(
+        self, snapshot: Snapshot, bounds: Bounds, default_page: int, caller: Caller, database: Database
+    ) -> None:
         self.bounds = bounds
         self.default_page = default_page
+        self.caller = caller
         self.unavailable: Unavailable | None = None
         """Set when the database went away meanwhile: then there is no answer, whatever resolvers made of it."""
         self._snapshot = snapshot
+        self._database = database
         self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
 
     def ask(self, read: Callable[Concatenate[Read, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -53,6 +58,18 @@ class Context:
             except Unavailable as error:
                 self.unavailable = error
                 raise
+
+    def change(self, write: Callable[Concatenate[Write, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What a writing function of the store answers, committed. The snapshot stays as it was: answer from this.
+
+        Its refusals are raised as they are: a mutation answers them in its payload.
+        """
+        try:
+            with self._database.write() as connection:
+                return write(connection, *args, **kwargs)
+        except Unavailable as error:
+            self.unavailable = error
+            raise UserError(type(error).__doc__ or "", code="UNAVAILABLE") from error
 
     async def load(
         self,
@@ -90,6 +107,8 @@ def in_user_words() -> Iterator[None]:
         raise UserError(_sentences(error)) from error
     except UnknownEntity as error:
         raise UserError(_sentences(error), code="NOT_FOUND") from error
+    except Forbidden as error:
+        raise UserError(_sentences(error), code="FORBIDDEN") from error
     except Unavailable as error:
         raise UserError(type(error).__doc__ or "", code="UNAVAILABLE") from error
 

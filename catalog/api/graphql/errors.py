@@ -96,7 +96,7 @@ class MaskedErrors:
             for error in internal:
                 _mask(error, error_id)
         elif errors:
-            logger.info("%s", _line(f"{operation}: {len(errors)} error(s) of the client: {errors[0].message}"))
+            logger.debug("%s", _line(f"{operation}: {len(errors)} error(s) of the client: {errors[0].message}"))
         for error in errors:
             if self.config.disable_field_suggestions:
                 # Strawberry strips suggested fields only; arguments, types and enum values tell as much.

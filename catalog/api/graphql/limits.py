@@ -305,7 +305,8 @@ class _Scale:
 
 
 @lru_cache(maxsize=CACHED_DOCUMENTS)
-def _parsed(query: str, max_tokens: int) -> DocumentNode:
+def parsed(query: str, max_tokens: int) -> DocumentNode:
+    """Return the document, from the cache if it was parsed before; raise GraphQLError where it is none."""
     return parse(query, max_tokens=max_tokens)
 
 
@@ -339,7 +340,7 @@ class QueryLimits(SchemaExtension):
             with suppress(GraphQLError):
                 # Raising here would close a WebSocket instead of answering, so a faulty text is parsed
                 # again by Strawberry, which reports it properly.
-                context.graphql_document = _parsed(query, limits.max_tokens)
+                context.graphql_document = parsed(query, limits.max_tokens)
         context.parse_options.update(cast("ParseOptions", options))
         yield
         if context.graphql_document is None:

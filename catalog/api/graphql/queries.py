@@ -28,6 +28,8 @@ from catalog.api.graphql.connections import After, Connection, First, connection
 from catalog.api.graphql.context import Info
 from catalog.api.graphql.enums import Direction, Granularity
 from catalog.api.graphql.errors import UserError
+from catalog.api.graphql.permissions import guarded
+from catalog.api.graphql.types.access import ApiKey, Viewer
 from catalog.api.graphql.types.dataset import Dataset
 from catalog.api.graphql.types.event import Event, QuarantineEntry
 from catalog.api.graphql.types.job import Job
@@ -35,7 +37,10 @@ from catalog.api.graphql.types.lineage import Lineage, Walk, When, answer
 from catalog.api.graphql.types.namespace import Namespace
 from catalog.api.graphql.types.node import Node, parse_id
 from catalog.api.graphql.types.run import Run
+from catalog.api.graphql.types.search import SearchConnection, SearchKinds, SearchText, found
+from catalog.domain.callers import Permission
 from catalog.domain.ids import dataset_id, job_id
+from catalog.store import keys
 from catalog.store.read import datasets, events, jobs, namespaces, runs
 
 _NODES: Final[dict[tuple[str, int], Callable[..., Awaitable[Node | None]]]] = {
@@ -138,6 +143,15 @@ def _run_key(id: strawberry.ID | None) -> int | None:
 
 
 @strawberry.type
+class _Words:
+    @strawberry.field(description="Datasets, jobs and models by words, the best first.")
+    def search(
+        self, info: Info, text: SearchText, kinds: SearchKinds = None, first: First = 20, after: After = None
+    ) -> SearchConnection:
+        return found(info, text, kinds, first, after)
+
+
+@strawberry.type
 class _Walks:
     @strawberry.field(
         description="Where data comes from and where it goes: now, as of a moment, during a time, or ever."
@@ -184,6 +198,24 @@ class _Log:
         return connection_of(found, QuarantineEntry.of, after, counting)
 
 
+@strawberry.type
+class _Access:
+    @strawberry.field(description="Who is asking: you.")
+    def viewer(self, info: Info) -> Viewer:
+        return Viewer.of(info.context.caller)
+
+    @strawberry.field(description="Keys, the newest first, also those that let nobody in any more.")
+    def keys(self, info: Info, first: First = 50, after: After = None) -> Connection[ApiKey]:
+        found = info.context.ask(keys.page, page_of(info, first, after))
+
+        async def counting() -> int:
+            return info.context.ask(keys.count)
+
+        return connection_of(found, ApiKey.of, after, counting)
+
+
+@guarded(Permission.READ, events=Permission.READ_LOG, quarantine=Permission.READ_LOG, keys=Permission.MANAGE_KEYS,
+         viewer=None)  # fmt: skip
 @strawberry.type(description="What can be asked. Nothing here changes anything.")
-class Query(_Things, _Walks, _Log):
+class Query(_Things, _Words, _Walks, _Log, _Access):
     """All groups together."""

@@ -1,11 +1,26 @@
 "use strict";
 
-const [form, query, variables, answer, note] =
-  ["ask", "query", "variables", "answer", "status"].map((id) => document.getElementById(id));
+const [form, query, variables, answer, note, key] =
+  ["ask", "query", "variables", "answer", "status", "key"].map((id) => document.getElementById(id));
 
 function say(text, failed) {
   note.textContent = text;
   note.classList.toggle("failed", failed);
+}
+
+// Of this tab alone, and gone with it. A browser may forbid even that; then the key is typed again.
+function kept() {
+  try {
+    return sessionStorage.getItem("key") || "";
+  } catch {
+    return "";
+  }
+}
+
+function keep(text) {
+  try {
+    sessionStorage.setItem("key", text);
+  } catch { /* see above */ }
 }
 
 async function ask() {
@@ -18,10 +33,14 @@ async function ask() {
   }
   say("Asking …", false);
   const begun = performance.now();
+  const headers = { "Content-Type": "application/json" };
+  if (key.value.trim()) {
+    headers.Authorization = `Bearer ${key.value.trim()}`;
+  }
   try {
     const response = await fetch(location.pathname, {
       method: "POST",
-      headers: { "Content-Type": "application/json" },
+      headers,
       body: JSON.stringify({ query: query.value, variables: given }),
     });
     const text = await response.text();
@@ -32,11 +51,17 @@ async function ask() {
     const errors = said.errors ? said.errors.length : 0;
     say(`${errors ? `${errors} error(s)` : response.ok ? "Answered" : said.title} in ${milliseconds} ms`,
       errors > 0 || !response.ok);
+    if (response.status === 401) {
+      key.focus();
+    }
   } catch (error) {
     answer.textContent = "";
     say(`There is no answer: ${error.message}`, true);
   }
 }
+
+key.value = kept();
+key.addEventListener("input", () => keep(key.value.trim()));
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();

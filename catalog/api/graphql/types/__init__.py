@@ -5,6 +5,6 @@ its classes. While they are made, `types` is an unknown name, and Strawberry lea
 is built. Refused: `strawberry.lazy` at every mention, and one module of a thousand lines.
 """
 
-from catalog.api.graphql.types import dataset, event, job, lineage, namespace, node, parts, run
+from catalog.api.graphql.types import access, dataset, event, job, lineage, namespace, node, parts, run, search
 
-__all__ = ["dataset", "event", "job", "lineage", "namespace", "node", "parts", "run"]
+__all__ = ["access", "dataset", "event", "job", "lineage", "namespace", "node", "parts", "run", "search"]

@@ -13,10 +13,13 @@ from catalog.api.graphql.arguments import FacetName
 from catalog.api.graphql.connections import After, Connection, First, connection_of, page_of
 from catalog.api.graphql.context import Info
 from catalog.api.graphql.enums import Lifecycle, RunState
+from catalog.api.graphql.permissions import Requires
 from catalog.api.graphql.scalars import BigInt, DateTime, big, moment
 from catalog.api.graphql.types import parts
 from catalog.api.graphql.types.node import Node, global_id
+from catalog.domain.callers import Permission
 from catalog.domain.projection import DatasetUse
+from catalog.facets import error_message
 from catalog.store.engine import Read
 from catalog.store.read import events, runs
 from catalog.store.read.facets import FacetRow
@@ -99,7 +102,7 @@ class Run(Node):
         """One facet."""
         return next((parts.Facet.of(row) for row in await self._facets(info) if row.name == name), None)
 
-    @strawberry.field(description="Its events, by the times they tell.")
+    @strawberry.field(description="Its events, by the times they tell.", extensions=[Requires(Permission.READ_LOG)])
     async def events(self, info: Info, first: First = 50, after: After = None) -> Connection[types.event.Event]:
         """A page of events."""
         page = page_of(info, first, after)
@@ -112,8 +115,9 @@ class Run(Node):
 
     @strawberry.field(description="Why it failed, where it said so.")
     async def error(self, info: Info) -> parts.RunError | None:
-        """The facet `errorMessage`."""
-        said = (row for row in await self._facets(info) if row.name == "errorMessage")
+        """The facet `errorMessage`, by any of its names."""
+        names = (error_message.NAME, *error_message.ALIASES)
+        said = (row for row in await self._facets(info) if row.name in names)
         return next((parts.RunError.read(row.payload) for row in said), None)
 
     async def _facets(self, info: Info) -> list[FacetRow]:
