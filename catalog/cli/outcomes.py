@@ -1,19 +1,37 @@
-"""What became of records that were read from files, and how that is told."""
+"""What became of records that were read, and how that is told."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from catalog.cli.console import say, tell_json, tell_table, visible
-from catalog.domain.event import Tolerated
 
 if TYPE_CHECKING:
-    from catalog.sources.files import FileRecord
+    from catalog.domain.event import Tolerated
 
 _KEPT: Final = 1_000
 _SHOWN: Final = 20
+
+
+class Record(Protocol):
+    """Where something was read: a line of a file, an offset of a partition."""
+
+    @property
+    def path(self) -> str:
+        """The file or partition."""
+        ...
+
+    @property
+    def position(self) -> int:
+        """Where in it."""
+        ...
+
+    @property
+    def place(self) -> str:
+        """Both, for people."""
+        ...
 
 
 class Fate(Enum):
@@ -48,13 +66,13 @@ class Tally:
     """The outcomes of all records: counted, and the first of each sort kept, so that memory stays bounded."""
 
     counts: dict[Fate, int] = field(default_factory=lambda: dict.fromkeys(Fate, 0))
-    refused: list[tuple[FileRecord, Sent]] = field(default_factory=list)
+    refused: list[tuple[Record, Sent]] = field(default_factory=list)
     warned: dict[str, _Warned] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return any(self.counts.values())
 
-    def add(self, record: FileRecord, sent: Sent) -> None:
+    def add(self, record: Record, sent: Sent) -> None:
         """Count one."""
         self.counts[sent.fate] += 1
         if sent.fate is Fate.QUARANTINED and len(self.refused) < _KEPT:

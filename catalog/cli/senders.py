@@ -12,6 +12,7 @@ import msgspec
 from catalog.cli.console import say
 from catalog.cli.outcomes import Fate, Sent
 from catalog.cli.remote import Answer, Remote
+from catalog.domain.callers import LOCAL
 from catalog.domain.errors import CatalogError, Unavailable
 from catalog.domain.event import Tolerated
 from catalog.ingest.accept import Ingest, Outcome, Received, Refused
@@ -48,9 +49,9 @@ class DatabaseSender:
 
     def send(self, batch: Sequence[FileRecord]) -> list[Sent]:
         """In one transaction; waits for its turn where others write."""
-        whole = [Received(record.raw, SOURCE) for record in batch if record.digest is None]
+        whole = [Received(record.raw, SOURCE, LOCAL) for record in batch if record.digest is None]
         outcomes = iter(self._accept(whole))
-        return [self._keep(record) if record.digest else _sent(next(outcomes)) for record in batch]
+        return [self._keep(record) if record.digest else sent_of(next(outcomes)) for record in batch]
 
     def _accept(self, batch: Sequence[Received]) -> list[Outcome]:
         for number in range(1, _TRIES):
@@ -62,9 +63,7 @@ class DatabaseSender:
         return self._ingest.accept(batch)
 
     def _keep(self, record: FileRecord) -> Sent:
-        receipt = self._ingest.quarantine_oversized(
-            record.raw, record.size, record.digest or b"", SOURCE, Received(b"", SOURCE).principal
-        )
+        receipt = self._ingest.quarantine_oversized(record.raw, record.size, record.digest or b"", SOURCE, LOCAL)
         reason = f"It has {record.size} bytes, more than the {self._ingest.limits.max_bytes} that are accepted."
         return Sent(Fate.QUARANTINED, reason=reason, receipt=receipt)
 
@@ -116,7 +115,8 @@ class RemoteSender:
         return Sent(Fate.QUARANTINED, (), answer.reason, pointer, fix, receipt)
 
 
-def _sent(outcome: Outcome) -> Sent:
+def sent_of(outcome: Outcome) -> Sent:
+    """What became of a record, by what the door answered."""
     if isinstance(outcome, Refused):
         why = outcome.reason
         return Sent(Fate.QUARANTINED, (), why.detail, why.pointer, why.fix, outcome.receipt)
