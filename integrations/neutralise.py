@@ -32,6 +32,8 @@ def neutralise(text: str) -> str:
 def _rules() -> Iterator[tuple[re.Pattern[str], str]]:
     for directory in _spellings(Path(tempfile.gettempdir())):
         yield re.compile(rf"{directory}/{PREFIX}\w+"), "/srv/shop"
+        # Airflow's file operator names files without the slash they begin with.
+        yield re.compile(rf"(?<=\"){directory.rpartition(')/')[2]}/{PREFIX}\w+"), "srv/shop"
     for directory in _spellings(Path(sys.base_prefix)):
         yield re.compile(rf"{directory}(?=/)"), "/usr"
     for directory in _spellings(Path.home()):
@@ -47,7 +49,9 @@ def _rules() -> Iterator[tuple[re.Pattern[str], str]]:
 def _spellings(path: Path) -> list[str]:
     """Patterns of a directory as named and as resolved, longest first: macOS reaches /private/tmp by /tmp."""
     names = {str(path), str(path.resolve())} - {"/"}
-    return [rf"(?<![\w.-]){re.escape(name)}" for name in sorted(names, key=len, reverse=True)]
+    # A path at the beginning of a line of a message stands right after the n of an escaped line break.
+    before = r"(?:(?<![\w.-])|(?<=\\n))"
+    return [rf"{before}{re.escape(name)}" for name in sorted(names, key=len, reverse=True)]
 
 
 def main() -> None:

@@ -18,11 +18,15 @@ EVENTS = Path(__file__).parent.parent / "tests" / "events"
 RECORDINGS = {
     "openlineage_python_http": ("openlineage_python", ["--transport", "http", "--gzip"]),
     "openlineage_python_async_http": ("openlineage_python", ["--transport", "async_http", "--gzip"]),
+    "openlineage_python_kafka": ("openlineage_python", ["--transport", "kafka", "--keys", "{out}.keys"]),
+    "openlineage_python_composite": ("openlineage_python", ["--transport", "composite", "--gzip"]),
     "dbt": ("dbt", []),
     "dbt_structured_logs": ("dbt", ["--consume-structured-logs"]),
     "airflow": ("airflow", []),
+    "spark": ("spark", []),
+    "spark_composite": ("spark", ["--transport", "composite"]),
 }
-"""File name without suffix: which producer made it, with which options."""
+"""File name without suffix: which producer made it, with which options; `{out}` there is the path without suffix."""
 
 
 def record(name: str, directory: Path) -> int:
@@ -39,7 +43,8 @@ def record(name: str, directory: Path) -> int:
     new = directory / f"{name}.ndjson.new"  # so that a run that breaks off leaves the last recording as it was
     new.unlink(missing_ok=True)
     with recording(new) as recorder:
-        sandbox.run(producer, [*options, "--url", recorder.url])
+        out = str((directory / name).resolve())
+        sandbox.run(producer, [*(option.replace("{out}", out) for option in options), "--url", recorder.url])
     text = neutralise(new.read_text("utf-8"))
     new.write_text(text, "utf-8")
     new.replace(directory / f"{name}.ndjson")

@@ -18,9 +18,9 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SCRIPTS = {"airflow": "run.py", "dbt": "run.py", "openlineage_python": "send_story.py"}
-SETTINGS = ("AIRFLOW", "DBT_", "OPENLINEAGE")
-LEFTOVERS = ("__pycache__", "target", "logs", "home", "*.duckdb")
+SCRIPTS = {"airflow": "run.py", "dbt": "run.py", "openlineage_python": "send_story.py", "spark": "run.py"}
+SETTINGS = ("AIRFLOW", "DBT_", "OPENLINEAGE", "PYSPARK", "SPARK_")
+LEFTOVERS = ("__pycache__", "target", "logs", "home", "lake", "*.duckdb")
 """What runs without a sandbox leave behind; the same list is in `.gitignore`."""
 
 PREFIX = "shop-"

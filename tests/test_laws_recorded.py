@@ -87,13 +87,3 @@ def test_dbts_models_come_from_where_its_project_says(database: Database, name: 
 
     # The fourth model fails: it never wrote what it was to write, but says what it would have read.
     assert {pair for pair in found if "mart_refunds" not in pair[1]} == DBT
-
-
-def test_airflows_tasks_join_what_they_read_and_wrote(database: Database) -> None:
-    dump(database, [lines(Path(__file__).parent / "events" / "airflow.ndjson")])
-
-    assert pairs(database) == {
-        ("landing/orders.csv", "shop.public.orders"),
-        ("shop.public.orders", "shop.public.revenue"),
-        ("shop.public.revenue", "/srv/shop/extracts/revenue.parquet"),
-    }

@@ -8,6 +8,9 @@ from catalog.domain.wire import Shape, only_checks
 from catalog.domain.words import Scope
 
 NAME: Final = "errorMessage"
+
+# The listener of Spark has a facet of its own, of the same shape, and sends no other.
+ALIASES: Final = ("spark.exception",)
 SUBJECTS: Final = frozenset({Scope.RUN})
 
 

@@ -14,6 +14,11 @@ FAILED = 1
 """Exit code of dbt when a model failed; 2 means that dbt itself did."""
 
 
+def settings(url: str) -> dict[str, str]:
+    """What `catalog connect dbt --namespace dbt-shop` prints as variables."""
+    return {"OPENLINEAGE_URL": url, "OPENLINEAGE_NAMESPACE": "dbt-shop"}
+
+
 def dbt(url: str, *words: str, expected: int = 0) -> None:
     """Run one dbt command and let dbt-ol report it.
 
@@ -28,8 +33,7 @@ def dbt(url: str, *words: str, expected: int = 0) -> None:
     variables = {
         "DBT_PROFILES_DIR": str(PROJECT),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-        "OPENLINEAGE_NAMESPACE": "dbt-shop",
-        "OPENLINEAGE_URL": url,
+        **settings(url),
     }
     command = ["dbt-ol", *words]
     done = subprocess.run(command, cwd=PROJECT, env=os.environ | variables, check=False)  # noqa: S603  our own words
@@ -48,8 +52,9 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     mode = ["--consume-structured-logs"] if arguments.consume_structured_logs else []
-    for command in ("seed", "run", "test"):
+    for command in ("seed", "run"):
         dbt(arguments.url, command, *mode)
+    dbt(arguments.url, "test", *mode, expected=FAILED)
     dbt(arguments.url, "run", *BROKEN, *mode, expected=FAILED)
 
 

@@ -23,7 +23,9 @@ from catalog.domain.changes import (
     Tagged,
     Versioned,
 )
+from catalog.domain.words import Scope
 from catalog.facets import (
+    find,
     input_statistics,
     job_type,
     nominal_time,
@@ -160,6 +162,15 @@ def test_a_snapshot_number_is_a_version_to_its_last_digit() -> None:
 def test_job_type_and_nominal_time_are_read_with_whatever_they_have() -> None:
     assert job_type.changes(b'{"integration":"SPARK"}') == (JobTyped(None, "SPARK", None),)
     assert nominal_time.changes(b'{"nominalEndTime":"2026-01-02"}') == (Scheduled(None, "2026-01-02"),)
+
+
+def test_what_spark_calls_an_exception_is_an_error_message() -> None:
+    facet = find(Scope.RUN, "spark.exception")
+    assert facet is find(Scope.RUN, "errorMessage")
+    assert facet is not None
+    assert facet.changes(raw({"message": "[DIVIDE_BY_ZERO]", "stackTrace": "at job.py:57"})) == ()
+    with pytest.raises(ValueError, match="message"):
+        facet.changes(raw({"stackTrace": "at job.py:57"}))
 
 
 @pytest.mark.parametrize(
