@@ -1,28 +1,45 @@
-"""Everything that can be set, with its default and one line about it; read from `CATALOG_*` once, at the top.
+"""Everything that can be set, with its default and one line about it; read once, at the top.
+
+What `CATALOG_*` says counts before what a TOML file says, and that before the default.
 
 Nothing below imports this: parts take plain values or small limits of their own, and `app` hands them over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+import tomllib
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from catalog.domain.errors import BadRequest
 
-_T = TypeVar("_T", str, int, float)
+_T = TypeVar("_T", str, int, float, bool)
 
 _PREFIX: Final = "CATALOG_"
-_OTHERS: Final = "CATALOG_TEST_"
-"""Variables of the test suite, which runs servers with its own environment."""
+_OTHERS: Final = ("CATALOG_TEST_", "CATALOG_API_KEY")
+"""Variables of the test suite, which runs servers with its own environment, and the key of a client."""
+
+_CONFIG: Final = "CATALOG_CONFIG"
+_CONFIG_FILE: Final = "catalog.toml"
+_WORDS: Final = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+_TRUTHS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 _MIB: Final = 1024 * 1024
 
 
-def _setting(default: _T, says: str, *, least: float = 1, most: float = 2**53, secret: bool = False) -> _T:
+def _setting(
+    default: _T,
+    says: str,
+    *,
+    least: float = 1,
+    most: float = 2**53,
+    secret: bool = False,
+    choices: Collection[str] = (),
+) -> _T:
     """A field with one line about it.
 
     Args:
@@ -31,8 +48,10 @@ def _setting(default: _T, says: str, *, least: float = 1, most: float = 2**53, s
         least: The smallest number allowed.
         most: The largest.
         secret: It is not shown, and can be read from the file that `<variable>_FILE` names.
+        choices: The words a text may be; any, where there are none.
     """
-    return field(default=default, metadata={"says": says, "range": (least, most), "secret": secret})
+    told = {"says": says, "range": (least, most), "secret": secret, "choices": tuple(choices)}
+    return field(default=default, metadata=told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +60,9 @@ class DatabaseSettings:
 
     url: str = _setting(
         "sqlite:///catalog.db", "the database: sqlite:///FILE or postgresql://USER@HOST/NAME", secret=True
+    )
+    unsafe: bool = _setting(
+        default=False, says="serve also from a PostgreSQL that may lose what it acknowledged when the power goes"
     )
 
 
@@ -82,14 +104,45 @@ class LineageSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What is written to standard error."""
+
+    level: str = _setting(
+        "info",
+        "the least that is logged; info has a line for each request",
+        choices=("debug", "info", "warning", "error"),
+    )
+    format: str = _setting(
+        "auto", "text for people, json for machines; auto is text on a terminal", choices=("auto", "text", "json")
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Variable:
-    """One setting for people: its variable, default and value, and what it is. A secret shows no value."""
+    """One setting for people: its variable, its key in a file, default and value, what it is, and who said so.
+
+    A secret shows no value.
+    """
 
     name: str
+    key: str
     default: str
     value: str
     says: str
     secret: bool
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The settings, and for each variable that somebody set, who: the environment or a file."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+    def variables(self) -> Iterator[Variable]:
+        """Every setting with its origin, in the order of this file."""
+        return _described(self.settings, _PREFIX, self.origins)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +155,7 @@ class Settings:
     ingest: IngestSettings = field(default_factory=IngestSettings)
     graphql: GraphqlSettings = field(default_factory=GraphqlSettings)
     lineage: LineageSettings = field(default_factory=LineageSettings)
+    log: LogSettings = field(default_factory=LogSettings)
 
     def __post_init__(self) -> None:
         if self.ingest.max_inflight_bytes < self.ingest.max_body_bytes + self.ingest.max_compressed_bytes:
@@ -112,77 +166,172 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
-        """Read the settings; a variable that is missing or empty leaves its default.
-
-        Raises:
-            BadRequest: naming every variable that is unknown or has a value that cannot be.
-        """
-        wrong: list[str] = []
-        given = {name: value for name, value in environ.items() if name.startswith(_PREFIX) and value}
-        given = {name: value for name, value in given.items() if not name.startswith(_OTHERS)}
-        read: Settings = _read(cls, _PREFIX, given, wrong)
-        wrong += [_unknown(name) for name in sorted(given)]
-        if wrong:
-            raise BadRequest("\n".join(wrong), fix="`catalog config show` lists every setting.")
-        return read
+        """The settings alone: see `load`."""
+        return load(environ).settings
 
     def variables(self) -> Iterator[Variable]:
-        """Every setting, in the order of this file."""
-        return _described(self, _PREFIX)
+        """Every setting, in the order of this file, as if all came from nowhere."""
+        return _described(self, _PREFIX, {})
 
 
-def _read(kind: type[Any], prefix: str, given: dict[str, str], wrong: list[str]) -> Any:  # noqa: ANN401 - a `kind`
-    """Make a `kind` of what is `given` under `prefix`, taking it away there."""
+def load(environ: Mapping[str, str], config: Path | None = None) -> Loaded:
+    """Read the settings; a variable that is missing or empty leaves what the file says, or the default.
+
+    Args:
+        environ: Its `CATALOG_*` are read.
+        config: A TOML file. Without one `CATALOG_CONFIG` names it, or it is `catalog.toml` of this folder if there
+            is one.
+
+    Raises:
+        BadRequest: naming everything that is unknown or has a value that cannot be.
+    """
+    wrong: list[str] = []
+    said = {
+        name: _Said(value, name, "environment") for name, value in environ.items() if name.startswith(_PREFIX) and value
+    }
+    said = {name: one for name, one in said.items() if not name.startswith(_OTHERS)}
+    named = said.pop(_CONFIG, None)
+    path = config or Path(named.value if named else _CONFIG_FILE)
+    if config or named or path.is_file():
+        outside = frozenset(said)
+        for name, one in _in_file(path, wrong).items():
+            # Of a secret and the file it is in, the environment overrides whichever was said.
+            twin = name.removesuffix("_FILE") if name.endswith("_FILE") else f"{name}_FILE"
+            if one.secret and twin in outside:
+                continue
+            said.setdefault(name, one)
+    origins = {name: one.origin for name, one in said.items()}
+    read: Settings = _read(Settings, _PREFIX, said, wrong)
+    wrong += [_unknown(name, (variable.name for variable in Settings().variables())) for name in sorted(said)]
+    if wrong:
+        raise BadRequest("\n".join(wrong), fix="`catalog config show` lists every setting.")
+    return Loaded(read, {name.removesuffix("_FILE"): origin for name, origin in origins.items()})
+
+
+def example() -> str:
+    """A file of all settings, commented out with their defaults."""
+    lines = ["# Settings of the Lineage Catalog. CATALOG_* variables count before what is said here.", ""]
+    section = ""
+    for variable in Settings().variables():
+        group, _, key = variable.key.rpartition(".")
+        if group != section:
+            lines += [f"[{group}]", ""]
+            section = group
+        # JSON's texts are TOML's too, and its numbers and truths.
+        value = variable.default if _is_bare(variable.default) else json.dumps(variable.default)
+        lines += [f"# {variable.says}", f"#{key} = {value}", ""]
+    return "\n".join(lines)
+
+
+def _is_bare(text: str) -> bool:
+    """Whether it is a number or a truth."""
+    return text in _TRUTHS or text.replace(".", "", 1).isdecimal()
+
+
+class _Said(NamedTuple):
+    """A value, what the reader knows it by, and where it is from."""
+
+    value: Any
+    name: str
+    origin: str
+    secret: bool = False
+
+
+def _in_file(path: Path, wrong: list[str]) -> dict[str, _Said]:
+    """What a TOML file says, by variable."""
+    try:
+        read = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise BadRequest(f"{path}: {why}.", fix="`catalog config example` prints a file to begin with.") from error
+    known = {variable.key: variable for variable in Settings().variables()}
+    files = {f"{key}_file": variable for key, variable in known.items() if variable.secret}
+    said = {}
+    for key, value in _leaves(read):
+        if variable := known.get(key) or files.get(key):
+            name = f"{variable.name}_FILE" if key in files else variable.name
+            # The file of a secret lies beside the file that names it, wherever the program was started.
+            found = str(path.parent / value) if key in files and isinstance(value, str) else value
+            said[name] = _Said(found, f"{path}: {key}", f"file:{path}", variable.secret)
+        else:
+            wrong.append(f"{path}: {_unknown(key, (*known, *files))}")
+    return said
+
+
+def _leaves(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{before}{key}.")
+        else:
+            yield before + key, value
+
+
+def _read(kind: type[Any], prefix: str, said: dict[str, _Said], wrong: list[str]) -> Any:  # noqa: ANN401 - a `kind`
+    """Make a `kind` of what is `said` under `prefix`, taking it away there."""
     values = {}
     for one in fields(kind):
         name = prefix + one.name.upper()
         if "says" not in one.metadata:
-            values[one.name] = _read(one.default_factory, f"{name}_", given, wrong)  # type: ignore[arg-type]  # a group's factory is its class
+            values[one.name] = _read(one.default_factory, f"{name}_", said, wrong)  # type: ignore[arg-type]  # a group's factory is its class
             continue
+        given = said.pop(name, None)
+        file = said.pop(f"{name}_FILE", None) if one.metadata["secret"] else None
         try:
-            text = _text(name, given, secret=one.metadata["secret"])
-            if text is not None:
-                values[one.name] = _value(text, type(one.default), *one.metadata["range"])
+            if file is not None:
+                values[one.name] = _secret(file, given)
+            elif given is not None:
+                values[one.name] = _value(given, type(one.default), one.metadata)
         except (ValueError, OSError) as error:
-            wrong.append(f"{name}: {error}")
+            wrong.append(f"{(given or file or _Said('', name, '')).name}: {error}")
     return kind(**values)
 
 
-def _text(name: str, given: dict[str, str], *, secret: bool) -> str | None:
-    text = given.pop(name, None)
-    path = given.pop(f"{name}_FILE", None) if secret else None
-    if path is None:
-        return text
-    if text is not None:
-        raise ValueError(f"{name}_FILE is set as well; set one of them.")
-    return Path(path).read_text(encoding="utf-8").strip()
+def _secret(file: _Said, given: _Said | None) -> str:
+    if given is not None:
+        raise ValueError(f"{file.name} is set as well; set one of them.")
+    if not isinstance(file.value, str):
+        raise ValueError(f"{file.value!r} is not {_WORDS[str]}.")  # noqa: TRY004 - said of a setting, like the others
+    return Path(file.value).read_text(encoding="utf-8").strip()
 
 
-def _value(text: str, kind: type[Any], least: float, most: float) -> str | int | float:
-    if kind is str:
-        return text
-    word = "a whole number" if kind is int else "a number"
-    try:
-        number: int | float = kind(text)
-    except ValueError:
-        raise ValueError(f"'{text}' is not {word}.") from None
-    if not least <= number <= most:  # also refuses NaN
-        raise ValueError(f"'{text}' is not {word} from {least:g} to {most:.0f}.")
-    return number
+def _value(given: _Said, kind: type[Any], told: Mapping[str, Any]) -> str | int | float | bool:
+    """The value as `kind`. The environment has texts only; a file has types, and a wrong one is a mistake."""
+    value, word = given.value, _WORDS[kind]
+    if given.origin == "environment" and kind is not str:
+        try:
+            value = _TRUTHS[value.lower()] if kind is bool else kind(value)
+        except (ValueError, KeyError):
+            raise ValueError(f"{given.value!r} is not {word}.") from None
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise ValueError(f"{given.value!r} is not {word}.")
+    if kind is str and told["choices"] and value not in told["choices"]:
+        raise ValueError(f"{value!r} is none of {', '.join(told['choices'])}.")
+    least, most = told["range"]
+    if kind in (int, float) and not least <= value <= most:  # also refuses NaN
+        raise ValueError(f"{given.value!r} is not {word} from {least:g} to {most:.0f}.")
+    return value  # type: ignore[no-any-return]  # it is a `kind`
 
 
-def _unknown(name: str) -> str:
-    known = [variable.name for variable in Settings().variables()]
-    close = get_close_matches(name, known, n=1)
+def _unknown(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, list(known), n=1)
     return f"{name}: there is no such setting." + (f" Is it {close[0]}?" if close else "")
 
 
-def _described(group: Any, prefix: str) -> Iterator[Variable]:  # noqa: ANN401 - any group of settings
+def _described(group: Any, prefix: str, origins: Mapping[str, str]) -> Iterator[Variable]:  # noqa: ANN401 - any group of settings
     for one in fields(group):
         name, value = prefix + one.name.upper(), getattr(group, one.name)
         if "says" not in one.metadata:
-            yield from _described(value, f"{name}_")
-        else:
-            secret = one.metadata["secret"]
-            shown = "(secret)" if secret and value != one.default else str(value)
-            yield Variable(name, str(one.default), shown, one.metadata["says"], secret)
+            yield from _described(value, f"{name}_", origins)
+            continue
+        secret = one.metadata["secret"]
+        shown = "(secret)" if secret and value != one.default else _shown(value)
+        # A group's name is one word, so the first underscore is where it ends.
+        section = prefix.removeprefix(_PREFIX).lower().replace("_", ".")
+        origin = origins.get(name, "default")
+        yield Variable(name, section + one.name, _shown(one.default), shown, one.metadata["says"], secret, origin)
+
+
+def _shown(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from catalog.app import _group_limits, _http_limits
 from catalog.domain.errors import BadRequest
 from catalog.ingest.decode import DecodeLimits
 from catalog.ingest.group import GroupLimits
-from catalog.settings import GraphqlSettings, IngestSettings, Settings
+from catalog.settings import GraphqlSettings, IngestSettings, Settings, example, load
 from catalog.sources.http import HttpLimits
 
 
@@ -106,3 +107,108 @@ def test_defaults_are_those_of_the_parts_they_are_handed_to():
     assert _http_limits(ingest) == HttpLimits()
     assert _group_limits(ingest) == GroupLimits()
     assert ingest.max_body_bytes == DecodeLimits().max_bytes
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, which the program is started in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_environment_counts_before_a_file_and_that_before_the_default(folder: Path):
+    (folder / "catalog.toml").write_text('host = "::1"\nport = 81\n[graphql]\nmax_tokens = 7\n[log]\nlevel = "debug"\n')
+    loaded = load({"CATALOG_PORT": "82"})
+    settings = loaded.settings
+    assert (settings.host, settings.port, settings.graphql.max_tokens, settings.log.level) == ("::1", 82, 7, "debug")
+    origins = {variable.name: variable.origin for variable in loaded.variables()}
+    assert origins["CATALOG_PORT"] == "environment"
+    assert origins["CATALOG_HOST"] == origins["CATALOG_LOG_LEVEL"] == "file:catalog.toml"
+    assert origins["CATALOG_DATABASE_URL"] == "default"
+
+
+def test_a_file_is_named_by_the_command_line_or_the_environment_or_lies_in_the_folder(folder: Path):
+    for number, name in enumerate(("catalog.toml", "other.toml", "third.toml")):
+        (folder / name).write_text(f"port = {number}")
+    assert load({}).settings.port == 0
+    assert load({"CATALOG_CONFIG": "other.toml"}).settings.port == 1
+    assert load({"CATALOG_CONFIG": "other.toml"}, Path("third.toml")).settings.port == 2
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("config", [None, Path("none.toml")])
+def test_a_file_that_was_named_has_to_be_there(config: Path | None):
+    with pytest.raises(BadRequest, match=r"none\.toml: No such file"):
+        load({} if config else {"CATALOG_CONFIG": "none.toml"}, config)
+
+
+def test_all_that_is_wrong_in_a_file_is_said_with_the_file_and_the_key(folder: Path):
+    (folder / "catalog.toml").write_text(
+        'port = "81"\nhots = "x"\ndatabase = "sqlite:///x"\n[ingest]\nmax_body_byte = 1\nmax_batch_events = true\n'
+        'body_seconds = nan\n[log]\nlevel = "loud"\n[graphql.max_tokens]\nmany = 1\n'
+    )
+    with pytest.raises(BadRequest) as caught:
+        load({"CATALOG_LINEAGE_MAX_NODES": "many"})
+    assert sorted(caught.value.detail.splitlines()) == [
+        "CATALOG_LINEAGE_MAX_NODES: 'many' is not a whole number.",
+        "catalog.toml: database: there is no such setting. Is it database.url?",
+        "catalog.toml: graphql.max_tokens.many: there is no such setting. Is it graphql.max_tokens?",
+        "catalog.toml: hots: there is no such setting. Is it host?",
+        "catalog.toml: ingest.body_seconds: nan is not a number from 0.1 to 9007199254740992.",
+        "catalog.toml: ingest.max_batch_events: True is not a whole number.",
+        "catalog.toml: ingest.max_body_byte: there is no such setting. Is it ingest.max_body_bytes?",
+        "catalog.toml: log.level: 'loud' is none of debug, info, warning, error.",
+        "catalog.toml: port: '81' is not a whole number.",
+    ]
+
+
+def test_a_file_that_is_no_toml_says_where(folder: Path):
+    (folder / "catalog.toml").write_text("port = \n")
+    with pytest.raises(BadRequest, match=r"catalog\.toml: Invalid value \(at line 1"):
+        load({})
+
+
+def test_a_secret_of_a_file_can_lie_beside_it(folder: Path):
+    (folder / "etc").mkdir()
+    (folder / "etc" / "url").write_text("sqlite:///secret.db\n")
+    (folder / "etc" / "catalog.toml").write_text('[database]\nurl_file = "url"\n')
+    loaded = load({}, Path("etc/catalog.toml"))
+    assert loaded.settings.database.url == "sqlite:///secret.db"
+    [shown] = [variable for variable in loaded.variables() if variable.name == "CATALOG_DATABASE_URL"]
+    assert (shown.value, shown.origin) == ("(secret)", "file:etc/catalog.toml")
+
+
+@pytest.mark.parametrize("inside", ["url = 'sqlite:///a'", "url_file = 'none'"])
+@pytest.mark.parametrize("outside", ["CATALOG_DATABASE_URL", "CATALOG_DATABASE_URL_FILE"])
+def test_either_way_to_say_a_secret_in_the_environment_overrides_either_in_the_file(
+    folder: Path, inside: str, outside: str
+):
+    (folder / "catalog.toml").write_text(f"[database]\n{inside}\n")
+    (folder / "b").write_text("b")
+    assert load({outside: "b"}).settings.database.url == "b"
+
+
+def test_both_ways_to_say_a_secret_in_one_file_are_refused(folder: Path):
+    (folder / "catalog.toml").write_text("[database]\nurl = 'a'\nurl_file = 'b'\n")
+    with pytest.raises(BadRequest, match="set one of them"):
+        load({})
+
+
+@pytest.mark.parametrize(("said", "is_unsafe"), [("true", True), ("1", True), ("False", False), ("0", False)])
+def test_a_truth_is_true_or_false(said: str, is_unsafe: bool):
+    assert Settings.from_environment({"CATALOG_DATABASE_UNSAFE": said}).database.unsafe == is_unsafe
+    with pytest.raises(BadRequest, match="'perhaps' is not true or false"):
+        Settings.from_environment({"CATALOG_DATABASE_UNSAFE": "perhaps"})
+
+
+def test_the_example_is_a_file_with_every_setting_at_its_default(folder: Path):
+    assert load({}, _written(folder, example())).settings == Settings()
+    on = re.sub(r"^#(\w+ = )", r"\1", example(), flags=re.MULTILINE)
+    loaded = load({}, _written(folder, on))
+    assert loaded.settings == Settings()
+    assert len(loaded.origins) == len(list(loaded.variables()))
+
+
+def _written(folder: Path, text: str) -> Path:
+    (folder / "example.toml").write_text(text)
+    return folder / "example.toml"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +15,7 @@ import typer
 from catalog.domain.errors import BadRequest, NotMigrated
 
 if TYPE_CHECKING:
-    from catalog.settings import Settings
+    from catalog.settings import Loaded, Settings
     from catalog.store.engine import Database
 
 DatabaseOption = Annotated[
@@ -26,16 +27,49 @@ DatabaseOption = Annotated[
     ),
 ]
 
+_config: ContextVar[Path | None] = ContextVar("config", default=None)
+"""What `catalog --config FILE` named; Typer hands the options before a command to nobody behind it."""
+
+ApiKeyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--api-key",
+        metavar="KEY",
+        envvar=["CATALOG_API_KEY", "OPENLINEAGE_API_KEY"],
+        show_envvar=False,
+        help="The key for that server. Default: CATALOG_API_KEY, else OPENLINEAGE_API_KEY.",
+    ),
+]
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def settings(database: str | None = None) -> Settings:
     """All settings, with the database that was named on the command line, if one was."""
-    # Inside, as everything heavy in this package: `catalog --help` has half a second.
-    from catalog.settings import DatabaseSettings, Settings
+    read = loaded().settings
+    return replace(read, database=replace(read.database, url=database)) if database else read
 
-    read = Settings.from_environment(os.environ)
-    return replace(read, database=DatabaseSettings(database)) if database else read
+
+def loaded() -> Loaded:
+    """All settings, and who said so."""
+    # Inside, as everything heavy in this package: `catalog --help` has half a second.
+    from catalog.settings import load
+
+    return load(os.environ, _config.get())
+
+
+def options(
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help="A TOML file of settings. Default: CATALOG_CONFIG, else catalog.toml if there.",
+        ),
+    ] = None,
+) -> None:
+    """What stands before a command."""
+    _config.set(config)
 
 
 def begin(url: str) -> None:
@@ -47,7 +81,8 @@ def begin(url: str) -> None:
     from catalog.store import migrate
 
     with unchecked(url) as database:
-        if _is_missing(database):
+        # Also where another process has just made the file and not finished: the upgrade waits for it.
+        if _is_missing(database) or (database.is_sqlite and migrate.is_empty(database)):
             migrate.upgrade(database)
 
 

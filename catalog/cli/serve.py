@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import catalog
 from catalog.cli.console import say
 from catalog.cli.databases import DatabaseOption, begin, settings, unchecked
-from catalog.domain.errors import BadRequest
+from catalog.domain.errors import BadRequest, Unavailable
+
+if TYPE_CHECKING:
+    from catalog.store.engine import Database
 
 
 def serve(
@@ -33,28 +37,59 @@ def serve(
     A new SQLite file is made where there is none. A PostgreSQL database is brought to the right version by
     `catalog db upgrade` alone. Stops on Ctrl-C or SIGTERM, after what was begun is finished.
     """
+    run(_advise, host, port, database, workers)
+
+
+def run(
+    advise: Callable[[str], None],
+    host: str | None = None,
+    port: int | None = None,
+    database: str | None = None,
+    workers: int = 1,
+) -> None:
+    """Serve until stopped; `advise` is given the URL and says what to try. The rest is as `serve` has it."""
     from catalog import app
 
     chosen = settings(database)
     chosen = replace(chosen, host=host or chosen.host, port=chosen.port if port is None else port)
     begin(chosen.database.url)
-    # What libraries say on their way up and down is said better by `_greet`.
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", force=True)
-    logging.getLogger("catalog").setLevel(logging.INFO)
+    # Who asked for JSON reads lines by a program, which has no use for advice.
+    greet = _log_start if chosen.log.format == "json" else partial(_greet, chosen.database.url, advise)
     try:
-        app.serve(chosen, partial(_greet, chosen.database.url), workers)
+        app.serve(chosen, greet, workers, log=True)
     except BadRequest as error:
         raise BadRequest(error.detail, fix="Name another with --port; --port 0 takes any that is free.") from error
 
 
-def _greet(database: str, url: str) -> None:
+def _log_start(url: str) -> None:
+    logging.getLogger("catalog.serve").info("serving at %s", url)
+
+
+def _greet(database: str, advise: Callable[[str], None], url: str) -> None:
     with unchecked(database) as opened:
         where = opened.url.render_as_string(hide_password=True)
+        access = _access(opened)
     say(f"Lineage Catalog {catalog.__version__} at {url}")
     say(f"  data    {where}")
-    say("  access  no keys: who reaches it may read and write")
+    say(f"  access  {access}")
+    advise(url)
+    say("Ctrl-C stops it.")
+
+
+def _advise(url: str) -> None:
     say("Try next:")
     say(f"  catalog ingest events.ndjson --url {url}")
     say(f"  OPENLINEAGE_URL={url} dbt-ol run")
     say(f"  open {url}/graphql")
-    say("Ctrl-C stops it.")
+
+
+def _access(database: Database) -> str:
+    from catalog.store import keys
+
+    try:
+        with database.read() as connection:
+            if keys.exist(connection):
+                return f"by key: {keys.count_usable(connection)} can be used"
+    except Unavailable:
+        return "not known while the database is away"
+    return "no keys: who reaches it may read and write, until `catalog keys create` makes the first one"

@@ -17,18 +17,20 @@ from io import BytesIO
 from itertools import repeat
 from typing import Final, ParamSpec, Protocol, TypeVar
 
-import orjson
+import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from catalog.domain.errors import CatalogError, NotAnEvent, TooLarge, Unavailable
+from catalog.domain.callers import ANYONE, Caller, Permission
+from catalog.domain.errors import CatalogError, Forbidden, NotAnEvent, TooLarge, Unavailable
 from catalog.ingest.accept import Ingest, Outcome, Receipt, Received
 from catalog.ingest.decode import NDJSON, batch
 from catalog.ingest.group import GroupCommit
 from catalog.ingest.refuse import keep
+from catalog.ingest.tally import Tally
 from catalog.sources.http_body import KEPT, Beginning, Budget, Grow, gunzip, read_on
 
 SOURCE: Final = "http"
@@ -78,20 +80,17 @@ class Refuse(Protocol):
 
 
 @dataclass(slots=True)
-class _Tally:
-    """What became of the events of one body."""
+class _Summary:
+    """What is said of the events of one body."""
 
-    received: int = 0
-    stored: int = 0
-    quarantined: int = 0
+    tally: Tally
     failed: list[dict[str, int | str | bool]] = field(default_factory=list)
     unavailable: Unavailable | None = None
 
     def settle(self, index: int, outcome: _Settled) -> None:
         """Count one event. Where storing it went wrong, nothing is known against the event: it may come again."""
-        self.received += 1
+        self.tally.settle(outcome)
         if isinstance(outcome, Receipt):
-            self.stored += 1
             return
         if isinstance(outcome, NotAnEvent):
             reason, retriable = _said(outcome), False
@@ -100,7 +99,6 @@ class _Tally:
             when = "in time" if isinstance(outcome, _Late) else "now"
             reason, retriable = f"It could not be stored {when}. Send it again.", True
         else:
-            self.quarantined += 1
             reason, retriable = f"{_said(outcome.reason)} Kept as {outcome.receipt}.", False
         self.failed.append({"index": index, "reason": reason, "retriable": retriable})
 
@@ -108,8 +106,8 @@ class _Tally:
         """The answer, in the words of OpenLineage."""
         retriable = sum(1 for failure in self.failed if failure["retriable"])
         summary = {
-            "received": self.received,
-            "successful": self.stored,
+            "received": self.tally.received,
+            "successful": self.tally.accepted + self.tally.duplicate,
             "failed": len(self.failed),
             "retriable": retriable,
             "non_retriable": len(self.failed) - retriable,
@@ -127,17 +125,22 @@ class HttpSource:
         group: GroupCommit,
         refuse: Refuse,
         limits: HttpLimits | None = None,
-        principal: Callable[[Request], str] = lambda _: "anonymous",
+        caller: Callable[[Request], Caller] = lambda _: ANYONE,
     ) -> None:
-        """Events go through `group`; `ingest` keeps what is none. `principal` says who sent a request."""
+        """Events go through `group`; `ingest` keeps what is none. `caller` says who sent a request."""
         self._ingest = ingest
         self._group = group
         self._refuse = refuse
         self._limits = limits or HttpLimits()
-        self._principal = principal
+        self._caller = caller
         self._budget = Budget(self._limits.max_inflight_bytes)
         self._arriving: set[asyncio.Timeout] = set()
         self._stopping: Unavailable | None = None
+
+    @property
+    def bytes_held(self) -> int:
+        """Bytes of the bodies that are not answered yet."""
+        return self._budget.held
 
     def routes(self) -> list[Route]:
         """Also with a slash at the end: not every client sends its body again to where a redirect points."""
@@ -159,25 +162,35 @@ class HttpSource:
         return await self._take(request, many=True)
 
     async def _take(self, request: Request, *, many: bool) -> Response:
+        tally = request.state.tally = Tally()
+        try:
+            return await self._taken(request, tally, many=many)
+        except BaseException:
+            tally.give_up()
+            raise
+
+    async def _taken(self, request: Request, tally: Tally, *, many: bool) -> Response:
         if self._stopping:
             raise self._stopping
+        # Before anything is read: of who may not send, nothing is kept either.
+        caller = self._caller(request)
+        caller.require(Permission.INGEST)
         gzipped = _is_gzip(request)
-        principal = self._principal(request)
         with self._budget.hold() as grow:
             body: bytes | Beginning | Response = await self._arrived(request, gzipped, grow)
             until = asyncio.get_running_loop().time() + self._limits.answer_seconds
             if gzipped and isinstance(body, bytes):
-                body = await self._gunzipped(Received(body, SOURCE, principal), grow, until)
+                body = await self._gunzipped(Received(body, SOURCE, caller), grow, until, tally)
             if isinstance(body, Beginning):
-                return await self._too_large(body, principal, until)
+                return await self._too_large(body, caller, until, tally)
             if isinstance(body, Response):
                 return body
-            received = Received(body, SOURCE, principal)
+            received = Received(body, SOURCE, caller)
             content_type = request.headers.get("content-type", "")
             # Some clients send arrays or lines to the route of single events, and mean a batch.
             if many or _ARRAY.match(body) or _is_ndjson(content_type):
-                return await self._store_many(received, content_type, until)
-            return await self._store_one(received, until)
+                return await self._store_many(received, content_type, until, tally)
+            return await self._store_one(received, until, tally)
 
     async def _arrived(self, request: Request, gzipped: bool, grow: Grow) -> bytes | Beginning:
         """The body as it was sent, if it is not too large."""
@@ -199,57 +212,65 @@ class HttpSource:
             self._arriving.discard(deadline)
         return body.getvalue()
 
-    async def _gunzipped(self, received: Received, grow: Grow, until: float) -> bytes | Beginning | Response:
+    async def _gunzipped(
+        self, received: Received, grow: Grow, until: float, tally: Tally
+    ) -> bytes | Beginning | Response:
         raw = received.raw
         try:
             return await run_in_threadpool(gunzip, raw, self._limits.max_body_bytes, grow)
         except TooLarge:
             return Beginning(raw[:KEPT], len(raw), sha256(raw).digest())
         except NotAnEvent as reason:
-            return await self._quarantined(received, reason, until)
+            return await self._quarantined(received, reason, until, tally)
 
-    async def _too_large(self, body: Beginning, principal: str, until: float) -> Response:
+    async def _too_large(self, body: Beginning, caller: Caller, until: float, tally: Tally) -> Response:
         limits = self._limits
         oversized = self._ingest.quarantine_oversized
-        receipt = await _by(until, oversized, body.head, body.size, body.digest, SOURCE, principal)
+        receipt = await _by(until, oversized, body.head, body.size, body.digest, SOURCE, caller)
+        tally.keep(receipt)
         detail = (
             f"A body may have {limits.max_body_bytes} bytes, and {limits.max_compressed_bytes} when it is compressed. "
             "Only the beginning of this one was kept."
         )
         return self._refuse(TooLarge(detail, fix="Send fewer events together, or have the limit raised."), receipt)
 
-    async def _quarantined(self, received: Received, reason: NotAnEvent, until: float) -> Response:
+    async def _quarantined(self, received: Received, reason: NotAnEvent, until: float, tally: Tally) -> Response:
         receipt = await _by(until, keep, self._ingest.database, received, reason)
+        tally.keep(receipt)
         return self._refuse(reason, receipt)
 
-    async def _store_one(self, received: Received, until: float) -> Response:
+    async def _store_one(self, received: Received, until: float, tally: Tally) -> Response:
+        tally.received = 1
         [outcome] = await self._settled([received], until)
+        tally.settle(outcome)
         if isinstance(outcome, BaseException):
             raise outcome
+        tally.receipt = outcome.receipt
         if isinstance(outcome, Receipt):
             return _json(outcome, HTTPStatus.OK if outcome.duplicate else HTTPStatus.CREATED)
         return self._refuse(outcome.reason, outcome.receipt)
 
-    async def _store_many(self, received: Received, content_type: str, until: float) -> Response:
+    async def _store_many(self, received: Received, content_type: str, until: float, tally: Tally) -> Response:
         try:
             items = await run_in_threadpool(batch, received.raw, content_type)
         except NotAnEvent as reason:
-            return await self._quarantined(received, reason, until)
-        tally = _Tally()
+            return await self._quarantined(received, reason, until, tally)
+        summary = _Summary(tally)
         while chunk := await run_in_threadpool(_chunk, items, self._limits.max_batch_events):
-            tally.unavailable = tally.unavailable or self._stopping
-            await self._store_chunk(chunk, received, tally, until)
-        if tally.unavailable and not (tally.stored or tally.quarantined):
-            raise tally.unavailable
-        return tally.response()
+            summary.unavailable = summary.unavailable or self._stopping
+            tally.received += len(chunk)
+            await self._store_chunk(chunk, received, summary, until)
+        if summary.unavailable and not (tally.accepted or tally.duplicate or tally.quarantined):
+            raise summary.unavailable
+        return summary.response()
 
-    async def _store_chunk(self, chunk: _Items, received: Received, tally: _Tally, until: float) -> None:
+    async def _store_chunk(self, chunk: _Items, received: Received, summary: _Summary, until: float) -> None:
         events = [replace(received, raw=item) for _, item in chunk if isinstance(item, bytes)]
         # Once the catalog was unavailable the rest is not tried: its sender is waiting for an answer.
         outcomes: Iterator[_Settled]
-        outcomes = repeat(tally.unavailable) if tally.unavailable else iter(await self._settled(events, until))
+        outcomes = repeat(summary.unavailable) if summary.unavailable else iter(await self._settled(events, until))
         for index, item in chunk:
-            tally.settle(index, item if isinstance(item, NotAnEvent) else next(outcomes))
+            summary.settle(index, item if isinstance(item, NotAnEvent) else next(outcomes))
 
     async def _settled(self, events: Sequence[Received], until: float) -> Sequence[_Settled]:
         """What became of each event, or why that is not known: Unavailable for all of them, _Late for some."""
@@ -307,10 +328,10 @@ def _declared_size(request: Request) -> int:
     return int(declared[:18]) if declared.isdecimal() else 0  # longer ones are too large as well, and slow to read
 
 
-def _said(reason: NotAnEvent) -> str:
+def _said(reason: NotAnEvent | Forbidden) -> str:
     where = f" At {reason.pointer}." if reason.pointer else ""
     return f"{reason.detail}{where} {reason.fix}".strip()
 
 
 def _json(content: object, status: HTTPStatus) -> Response:
-    return Response(orjson.dumps(content), status, media_type="application/json")
+    return Response(msgspec.json.encode(content), status, media_type="application/json")

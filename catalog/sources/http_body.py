@@ -34,8 +34,13 @@ class Budget:
     """The bytes that all requests together may hold."""
 
     def __init__(self, limit: int) -> None:
-        self._free = limit
+        self._limit = self._free = limit
         self._lock = Lock()
+
+    @property
+    def held(self) -> int:
+        """The bytes they hold now."""
+        return self._limit - self._free
 
     @contextmanager
     def hold(self) -> Iterator[Grow]:

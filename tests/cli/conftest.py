@@ -42,7 +42,7 @@ Run = Callable[..., Ran]
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     """Run a command in an empty folder; `code` is the exit code expected."""
     monkeypatch.chdir(tmp_path)
-    for name in ("CATALOG_DATABASE_URL", "OPENLINEAGE_API_KEY"):
+    for name in ("CATALOG_DATABASE_URL", "CATALOG_API_KEY", "OPENLINEAGE_API_KEY"):
         monkeypatch.delenv(name, raising=False)
 
     def call(*arguments: object, code: int = 0, given: bytes | None = None) -> Ran:

@@ -129,7 +129,7 @@ def test_the_settings_are_shown_as_they_are_here(run: Any, monkeypatch: pytest.M
     said = run("config", "show")
     assert ["CATALOG_PORT", "9001", "8180"] in [row[:3] for row in said.rows]
     assert "hunter2" not in said.out
-    assert {"name", "value", "default", "about"} == set(run("config", "show", "--json").json[0])
+    assert {"name", "key", "value", "default", "origin", "about"} == set(run("config", "show", "--json").json[0])
 
 
 def test_a_setting_that_does_not_exist_is_an_error(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[s
 
 ALL = list(commands(typer.main.get_command(app)))
 # What prints nothing but text that has a form of its own, or serves until it is stopped.
-WITHOUT_JSON = {("serve",), ("query",), ("schema",)}
+WITHOUT_JSON = {("serve",), ("query",), ("schema",), ("config", "example")}
 
 
 def test_the_commands_promised_are_there() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +167,14 @@ def test_names_in_files_cannot_command_the_terminal(run: Any, database_url: str,
     said = run("ingest", name, "--database", database_url, code=3)
     assert "\x1b" not in said.err
     assert "evil\\x1b[2J.json:1" in said.err
+
+
+def test_two_that_begin_the_same_new_file_at_once_both_bring_their_events(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/new.db"
+    command = [sys.executable, "-m", "catalog", "ingest", "-", "--database", url]
+    given = [b"".join(event + b"\n" for event in ran("etl", at).writing("clean")) for at in (0, 10, 20)]
+    started = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in given]  # noqa: S603 - our own program
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda process, events: process.communicate(events), started, given))
+    assert [process.returncode for process in started] == [0, 0, 0]
+    assert entries(url) == 6
