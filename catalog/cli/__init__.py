@@ -8,7 +8,23 @@ from __future__ import annotations
 
 import typer
 
-from catalog.cli import about, db, ingest, lineage, quarantine, query, rebuild, serve
+from catalog.cli import (
+    about,
+    connect,
+    consume,
+    databases,
+    db,
+    demo,
+    doctor,
+    ingest,
+    keys,
+    lineage,
+    quarantine,
+    query,
+    rebuild,
+    search,
+    serve,
+)
 from catalog.cli.console import Commands, log_in_lines
 
 app = typer.Typer(
@@ -24,13 +40,20 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.callback()(databases.options)
 app.command(epilog="Example: catalog serve --port 8180 --database sqlite:///catalog.db")(serve.serve)
+app.command(epilog="Example: catalog demo --serve")(demo.demo)
 app.command(epilog="Example: catalog ingest events/ more.ndjson.gz")(ingest.ingest)
 app.command(epilog="Example: catalog lineage dataset warehouse shop.orders --depth 3")(lineage.lineage)
+app.command(epilog="Example: catalog search customer email --kind column")(search.search)
 app.command(epilog='Example: echo "{ datasets { edges { node { name } } } }" | catalog query -')(query.query)
 app.command(epilog="Example: catalog rebuild --database sqlite:///catalog.db")(rebuild.rebuild)
+app.command(epilog="Example: catalog connect spark --wait")(connect.connect)
+app.add_typer(consume.app, name="consume")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(keys.app, name="keys")
 app.add_typer(db.app, name="db")
+app.command(epilog="Example: catalog doctor --database sqlite:///catalog.db")(doctor.doctor)
 app.command(epilog="Example: catalog schema > schema.graphql")(about.schema)
 app.add_typer(about.config, name="config")
 app.command(epilog="Example: catalog version --json")(about.version)

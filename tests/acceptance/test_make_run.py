@@ -12,10 +12,11 @@ import sys
 from pathlib import Path
 from urllib.request import ProxyHandler, Request, build_opener
 
+from catalog.demo import events
+
 ROOT = Path(__file__).parents[2]
-EVENTS = ROOT / "tests" / "events"
 ASKED = "{ events { totalCount } }"
-STARTED = re.compile(r"http://127\.0\.0\.1:[0-9]+$")
+STARTED = re.compile(r"Lineage Catalog .* at (http://127\.0\.0\.1:[0-9]+)")
 
 
 def answer_of(url: str) -> int:
@@ -27,18 +28,17 @@ def answer_of(url: str) -> int:
         return int(json.load(response)["data"]["events"]["totalCount"])
 
 
-def test_make_run_serves_the_recorded_events(tmp_path: Path):
-    (tmp_path / "tests").mkdir()
-    (tmp_path / "tests" / "events").symlink_to(EVENTS)
+def test_make_run_serves_the_demo_and_says_what_to_try(tmp_path: Path):
     shutil.copy(ROOT / "Makefile", tmp_path)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    # Two of the recordings have the same events in them.
-    distinct = {line for path in EVENTS.glob("*.ndjson") for line in path.read_bytes().splitlines()}
-    assert served(tmp_path) == len(distinct)
+    count, said = served(tmp_path)
+    assert count == len(list(events()))
+    assert "catalog.db" in said
+    assert "Three things to try:" in said
 
 
-def served(folder: Path) -> int:
-    """The events that `make run` serves; it is stopped as Ctrl-C does."""
+def served(folder: Path) -> tuple[int, str]:
+    """The events that `make run` serves, and what it says on its way; it is stopped as Ctrl-C does."""
     # MAKE…: the `make test` that runs this test would have it do the same. PYTHON…: see test_docs.py.
     foreign = ("CATALOG_", "MAKE", "MFLAGS", "PYTHON")
     environ = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
@@ -54,11 +54,13 @@ def served(folder: Path) -> int:
     assert made.stdout is not None
     said = ""
     try:
-        for line in made.stdout:
+        while "Ctrl-C" not in said:
+            line = made.stdout.readline()
+            assert line, said
             said += line
-            if found := STARTED.search(line.strip()):
-                return answer_of(found[0])
-        raise AssertionError(said)
+        found = STARTED.search(said)
+        assert found, said
+        return answer_of(found[1]), said
     finally:
         os.killpg(made.pid, signal.SIGINT)
         made.communicate(timeout=15)
