@@ -5,12 +5,11 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 WORKERS ?= auto
 
-.PHONY: run test lint format bench schema docs migrate clean
+.PHONY: run test lint format faults bench schema docs migrate clean
 
-run: $(VENV)/.installed ## Serve the recorded events on http://127.0.0.1:8180
+run: $(VENV)/.installed ## Serve a story to look at on http://127.0.0.1:8180
 	@$(BIN)/python -m catalog db upgrade
-	@$(BIN)/python -m catalog ingest tests/events
-	@$(BIN)/python -m catalog serve
+	@$(BIN)/python -m catalog demo --serve
 
 test: $(VENV)/.installed-test lint ## Lint, then the whole suite on SQLite and PostgreSQL
 	@$(BIN)/python -m pytest -n $(WORKERS)
@@ -24,6 +23,9 @@ lint: $(VENV)/.installed-test ## Style, types, layers
 format: $(VENV)/.installed-test
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+faults: $(VENV)/.installed-test ## Kill, fill and break everything, more often than the suite does: some minutes
+	@CATALOG_TEST_FAULTS=long $(BIN)/python -m pytest tests/faults -n 0 -v --timeout 900
 
 bench: $(VENV)/.installed-test ## Programs that print ratios
 	@for program in benchmarks/bench_*.py; do echo "== $$program"; $(BIN)/python $$program; done

