@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
@@ -41,12 +42,14 @@ from catalog.api.problems import Problems
 from catalog.cli import app
 from catalog.domain import errors
 from catalog.domain.wire import only_checks
+from catalog.domain.words import Scope
 from catalog.settings import Settings, Variable
 
 REFERENCE: Final = Path(__file__).parent / "reference"
+RECORDED: Final = Path(__file__).parents[1] / "tests" / "events"
 
 _STRETCH: Final = re.compile(r"(<!-- generated: (?!end)(\w+) -->\n).*?(<!-- generated: end -->)", re.DOTALL)
-_GROUPS: Final = {"DATABASE": "Database", "INGEST": "Events", "GRAPHQL": "GraphQL", "LINEAGE": "Lineage"}
+_GROUPS: Final = {"DATABASE": "Database", "INGEST": "Events", "GRAPHQL": "GraphQL", "LINEAGE": "Lineage", "LOG": "Log"}
 _UNITS: Final = ((1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
@@ -201,7 +204,7 @@ def problems() -> str:
 
 def facet_list() -> str:
     """Every facet that is understood: those the graph is made from, and the others."""
-    shaping = [facet for facet in facets.ALL if not facet.changes.__qualname__.startswith(only_checks.__name__)]
+    shaping = [facet for facet in facets.ALL if not _only_checks(facet)]
     others = [facet for facet in facets.ALL if facet not in shaping]
     read = ((*_facet(facet), (inspect.getdoc(facet.changes) or "").partition("\n\n")[0]) for facet in shaping)
     return _paragraphs(
@@ -212,10 +215,69 @@ def facet_list() -> str:
     )
 
 
+def _only_checks(facet: facets.Facet) -> bool:
+    return facet.changes.__qualname__.startswith(only_checks.__name__)
+
+
 def _facet(facet: facets.Facet) -> tuple[str, ...]:
     names = (facet.NAME, *getattr(facet, "ALIASES", ()))
     where = ", ".join(scope.name.lower() for scope in sorted(facet.SUBJECTS))
     return " or ".join(f"`{name}`" for name in names), where, inspect.getdoc(facet) or ""
+
+
+# Producers, from what they sent when they were recorded.
+
+_PRODUCERS: Final = {
+    "Airflow": "airflow",
+    "Spark": "spark",
+    "dbt at the end": "dbt",
+    "dbt structured logs": "dbt_structured_logs",
+    "Python client": "openlineage_python_http",
+}
+"""A column of the table: its recording. The others are these again, by another transport."""
+
+_IN_ENTITIES: Final = {"run": Scope.RUN, "job": Scope.JOB, "dataset": Scope.DATASET}
+_IN_USES: Final = {"facets": Scope.DATASET, "inputFacets": Scope.INPUT, "outputFacets": Scope.OUTPUT}
+
+
+def producers() -> str:
+    """What each producer sent: how many events, and how many of them have each facet; and what is made of it."""
+    sent = {title: list(map(orjson.loads, _recorded(name).splitlines())) for title, name in _PRODUCERS.items()}
+    counted = {title: Counter(place for event in events for place in _places(event)) for title, events in sent.items()}
+    places = sorted({place for counts in counted.values() for place in counts}, key=lambda p: (p[0], p[1].lower()))
+
+    def row(scope: Scope, name: str) -> tuple[str, ...]:
+        counts = (counts[scope, name] for counts in counted.values())
+        return f"`{name}`", scope.name.lower(), *(str(count or "") for count in counts), _made(scope, name)
+
+    return _paragraphs(
+        _table("producer,events,of which", ((title, *_states(events)) for title, events in sent.items())),
+        "## Their facets",
+        _table(f"facet,where,{','.join(sent)},here", (row(*p) for p in places)),
+    )
+
+
+def _recorded(name: str) -> bytes:
+    return (RECORDED / f"{name}.ndjson").read_bytes()
+
+
+def _states(events: list[dict[str, Any]]) -> tuple[str, str]:
+    kinds = Counter(event.get("eventType") or ("job" if "job" in event else "dataset") for event in events)
+    return str(len(events)), ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+
+
+def _places(event: dict[str, Any]) -> set[tuple[Scope, str]]:
+    """Every facet that an event has, and where."""
+    found = {(scope, name) for part, scope in _IN_ENTITIES.items() for name in event.get(part, {}).get("facets", {})}
+    uses = [*event.get("inputs", ()), *event.get("outputs", ())]
+    return found | {(scope, name) for use in uses for key, scope in _IN_USES.items() for name in use.get(key) or ()}
+
+
+def _made(scope: Scope, name: str) -> str:
+    facet = facets.find(scope, name)
+    if facet is None:
+        return "kept, and shown as it is"
+    return "checked, and shown" if _only_checks(facet) else "**makes the graph**"
 
 
 # GraphQL.
@@ -288,9 +350,10 @@ def _called(name: str, field: GraphQLField) -> str:
 
 
 def _linked(kind: Any) -> str:  # noqa: ANN401 - any type of a schema
-    name = get_named_type(kind).name
+    named = get_named_type(kind)
+    name = named.name
     if name.endswith("Connection"):
-        return f"a page of {_linked_name(name.removesuffix('Connection'))}"
+        return f"a page of {_linked_name(get_named_type(named.fields['nodes'].type).name)}"
     return str(kind).replace(name, _linked_name(name)).replace("[[", r"\[[")
 
 
@@ -303,6 +366,7 @@ WRITERS: Final[Mapping[str, Callable[[], str]]] = {
     "settings": settings,
     "problems": problems,
     "facets": facet_list,
+    "producers": producers,
     "graphql": graphql_types,
 }
 

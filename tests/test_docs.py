@@ -31,7 +31,7 @@ ROOT: Final = Path(__file__).parents[1]
 EVENTS: Final = Path("tests", "events")
 VENV: Final = Path(sys.prefix)
 
-KINDS: Final = {"console", "sh", "python", "graphql", "json", "text", "mermaid", "ini"}
+KINDS: Final = {"console", "sh", "python", "graphql", "json", "text", "mermaid", "ini", "yaml", "nginx"}
 
 SERVER: Final = "127.0.0.1:8180"
 POSTGRES: Final = "postgresql://catalog@localhost/catalog"
@@ -44,19 +44,22 @@ EVERY_PAGE: Final = sorted(
 DOCS: Final = [path for path in EVERY_PAGE if path.is_relative_to(ROOT / "docs")]
 RUN: Final = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS]
 
-ASKS_THE_RECORDED_EVENTS: Final = {"README.md", "docs/reference/graphql.md"}
-"""Pages whose reader has begun with `make run`: their directory begins with a catalog of all of tests/events."""
+ASKS_THE_DEMO: Final = {"README.md", "docs/reference/demo.md", "docs/reference/graphql.md"}
+"""Pages whose reader has begun with `make run`: their directory begins with a catalog of `catalog demo`."""
 
 NOT_RUN: Final = {
     ("README.md", "make run     # installs, loads"): "tests/acceptance/test_make_run.py runs it",
     ("README.md", "export OPENLINEAGE_URL=http"): "is for a shell of the reader's own",
     ("CONTRIBUTING.md", "$ make test"): "is what runs this test",
     ("docs/tutorial/first-lineage.md", "python3 -m venv .venv"): "installs from the network; the tests have done it",
-    ("docs/how-to/send-events.md", "export OPENLINEAGE_URL=http"): "needs a dbt project; see integrations/dbt",
-    ("docs/how-to/send-events.md", "export AIRFLOW__OPENLINEAGE"): "needs Airflow; see integrations/airflow",
-    ("docs/how-to/send-events.md", "spark-submit"): "needs Spark",
+    ("docs/how-to/keys.md", "export OPENLINEAGE_URL=http"): "is for a shell of the reader's own",
+    ("docs/how-to/kafka.md", "pip install"): "needs a broker; tests/cli/test_consume.py has one",
+    ("docs/how-to/kafka.md", "catalog consume kafka --bootstrap broker:9092 --topic openlineage --u"): "the same",
+    ("docs/how-to/kafka.md", "catalog consume kafka --bootstrap broker:9093"): "the same",
     ("docs/how-to/postgresql.md", "createuser --pwprompt catalog"): "needs the superuser of the reader's server",
-    ("docs/how-to/postgresql.md", "sudo systemctl enable"): "needs systemd",
+    ("docs/how-to/deploy.md", "sudo python3 -m venv"): "needs systemd; tests/test_deploy.py reads the unit",
+    ("docs/how-to/deploy.md", "docker build --file"): "needs Docker; tests/test_deploy.py reads the file",
+    ("docs/how-to/deploy.md", "cd integrations/deploy"): "needs Docker; tests/test_deploy.py reads the file",
     ("docs/how-to/back-up.md", "pg_dump --format=custom"): "needs PostgreSQL's client programs",
 }
 """Blocks of shell that no test can run, each by its beginning, and why."""
@@ -255,10 +258,10 @@ def why_not_run(block: Block) -> str | None:
 
 
 @pytest.fixture(scope="session")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A catalog of all recorded events."""
-    folder = tmp_path_factory.mktemp("recorded")
-    command = [sys.executable, "-m", "catalog", "ingest", str(ROOT / EVENTS), "--database", "sqlite:///catalog.db"]
+def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalog of the demo, in a file of its own."""
+    folder = tmp_path_factory.mktemp("demo")
+    command = [sys.executable, "-m", "catalog", "demo", "--database", "sqlite:///catalog.db"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)  # noqa: S603 - our own program
     return folder / "catalog.db"
 
@@ -277,9 +280,19 @@ def test_what_a_page_says_can_be_done_and_answers_as_it_shows(
             known[POSTGRES] = shlex.quote(stack.enter_context(new_url(migrated=False)))
         reader = Reader(tmp_path, known)
         stack.callback(reader.close)
-        if name_of(page) in ASKS_THE_RECORDED_EVENTS:
-            shutil.copyfile(request.getfixturevalue("recorded"), reader.folder / "catalog.db")
+        if name_of(page) in ASKS_THE_DEMO:
+            shutil.copyfile(request.getfixturevalue("told"), reader.folder / "catalog.db")
         follow(page, reader)
+
+
+def test_the_picture_of_the_first_page_is_what_the_command_below_it_draws(told: Path):
+    page = ROOT / "README.md"
+    (picture,) = (block for block in blocks(page) if block.language == "mermaid")
+    command = re.search(r"`catalog (lineage [^`]+)`", page.read_text(encoding="utf-8"))
+    assert command
+    drawing = [sys.executable, "-m", "catalog", *command[1].split()]
+    drawn = subprocess.run(drawing, cwd=told.parent, check=True, capture_output=True, text=True)  # noqa: S603 - ours
+    assert picture.text == drawn.stdout
 
 
 @pytest.mark.parametrize(

@@ -196,11 +196,11 @@ def test_an_event_the_graph_cannot_hold_stays_in_the_log_and_takes_nobody_with_i
 ) -> None:
     from catalog.store import run_writer  # noqa: PLC0415 - only this test breaks it
 
-    def broken(*given: Any) -> None:
+    def broken(*given: Any) -> Any:
         if any("poison" in str(p.datasets) for p in given[1]):
             message = "no place for poison"
             raise RuntimeError(message)
-        write(*given)
+        return write(*given)
 
     write = run_writer.write
     monkeypatch.setattr(run_writer, "write", broken)

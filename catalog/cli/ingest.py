@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from catalog.cli.console import Bar, ExitCode
-from catalog.cli.databases import DatabaseOption, JsonOption, begin, opened, settings
+from catalog.cli.databases import ApiKeyOption, DatabaseOption, JsonOption, begin, opened, settings
 from catalog.cli.outcomes import Fate, Tally
 from catalog.domain.errors import CatalogError
 
@@ -25,9 +25,7 @@ def ingest(
     paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Files or folders; - is standard input.")],
     database: DatabaseOption = None,
     url: Annotated[str | None, typer.Option("--url", metavar="URL", help="Send them to this server instead.")] = None,
-    api_key: Annotated[
-        str | None, typer.Option("--api-key", envvar="OPENLINEAGE_API_KEY", help="The key for that server.")
-    ] = None,
+    api_key: ApiKeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Take in OpenLineage events from files.
@@ -48,7 +46,7 @@ def ingest(
     with _sender(url, api_key, chosen.database.url, chosen.ingest.max_body_bytes) as sender:
         try:
             with Bar("reading", files.size(found), in_bytes=True) as bar:
-                for batch in _batches(files.records(found, chosen.ingest.max_body_bytes, bar.add)):
+                for batch in batches(files.records(found, chosen.ingest.max_body_bytes, bar.add)):
                     for record, sent in zip(batch, sender.send(batch), strict=True):
                         tally.add(record, sent)
         except (CatalogError, KeyboardInterrupt) as error:
@@ -79,7 +77,7 @@ def _sender(url: str | None, api_key: str | None, database: str, max_bytes: int)
         yield DatabaseSender(Ingest(target, DecodeLimits(max_bytes=max_bytes)))
 
 
-def _batches(records: Iterable[FileRecord]) -> Iterator[list[FileRecord]]:
+def batches(records: Iterable[FileRecord]) -> Iterator[list[FileRecord]]:
     """Records in groups that share a transaction; what was read before an error is given out before it is raised."""
     batch: list[FileRecord] = []
     size = 0
