@@ -220,9 +220,9 @@ def load(database: Database, world: World) -> None:
     written: set[int] = set()
     for count, pipe in enumerate(world.pipes(), 1):
         named = {dataset_id(pipe.space, name): name for name in pipe.datasets()}
-        for id in named.keys() - written:
+        for id in [id for id in named if id not in written]:
             _add_dataset(rows, world, pipe.space, named[id], first[id])
-        written |= named.keys()
+        written.update(named)  # `|=` with keys would copy all of it, for every job
         _add_job(rows, world, pipe, first[job_id(pipe.space, pipe.name)], written)
         if count % _CHUNK == 0:
             _write(database, rows)

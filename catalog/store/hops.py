@@ -7,11 +7,11 @@ through jobs that pass data to each other. A hop of the bipartite graph has a jo
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, CompoundSelect, Executable, Row, bindparam, select, union_all
+from sqlalchemy import Executable, Label, Row, Select, bindparam, literal_column, select, union_all
 
 from catalog.domain.timeline import Interval, Window, without
 from catalog.domain.words import Conduct, Derivation, EntityKind, Granularity, Node, Role
@@ -24,20 +24,37 @@ from catalog.store.run_hops import RunHops
 from catalog.store.tables import edge, run, run_dataset
 
 _ENTERING = (Conduct.THROUGH, Conduct.END)
-_HOLDING = select(edge).where(edge.c.valid_to > bindparam("first"), edge.c.valid_from <= bindparam("last"))
-_INTO, _FROM = (_HOLDING.where(among(end, "ids")) for end in (edge.c.target_id, edge.c.source_id))
+_STEPPED = (EntityKind.DATASET, EntityKind.JOB, EntityKind.RUN)
+_IDS = {True: "up", False: "down"}
 
 
-def _with_beyond(near: Column[int], far: Column[int], far_node: Column[int]) -> CompoundSelect[Any]:
-    """Edges at datasets, and those beyond the jobs they lead to: a statement less at every level."""
-    entered = _HOLDING.with_only_columns(far).where(
-        among(near, "ids"), far_node == int(Node.JOB), edge.c.conduct.in_([int(conduct) for conduct in _ENTERING])
-    )
-    return union_all(_HOLDING.where(among(near, "ids")), _HOLDING.where(near.in_(entered)))
+def _holding(*, upstream: bool) -> Select[Any]:
+    """Edges that hold at some moment of the window, marked with the way they are walked."""
+    way: Label[int] = literal_column("1" if upstream else "0").label("upstream")
+    return select(edge, way).where(edge.c.valid_to > bindparam("first"), edge.c.valid_from <= bindparam("last"))
 
 
-_INTO_AND_BEYOND = _with_beyond(edge.c.target_id, edge.c.source_id, edge.c.source_node)
-_FROM_AND_BEYOND = _with_beyond(edge.c.source_id, edge.c.target_id, edge.c.target_node)
+def _at(*, upstream: bool) -> Select[Any]:
+    """Edges into the nodes of the way up, or out of those of the way down."""
+    near = edge.c.target_id if upstream else edge.c.source_id
+    return _holding(upstream=upstream).where(among(near, _IDS[upstream]))
+
+
+def _beyond(*, upstream: bool) -> Select[Any]:
+    """Edges beyond the jobs that those lead to: a statement less at every level."""
+    ends = (edge.c.target_id, edge.c.source_id, edge.c.source_node)
+    near, far, far_node = ends if upstream else (edge.c.source_id, edge.c.target_id, edge.c.target_node)
+    entering = edge.c.conduct.in_([int(conduct) for conduct in _ENTERING])
+    entered = _at(upstream=upstream).with_only_columns(far).where(far_node == int(Node.JOB), entering)
+    return _holding(upstream=upstream).where(near.in_(entered))
+
+
+# Both ways in one statement: what a level costs is mostly its statements.
+_EDGES = union_all(_at(upstream=True), _at(upstream=False))
+_EDGES_AND_BEYOND = union_all(_at(upstream=True), _beyond(upstream=True), _at(upstream=False), _beyond(upstream=False))
+
+Ways = Mapping[bool, Sequence[int]]
+"""Nodes to step from: under True those to go upstream from, under False downstream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,24 +104,36 @@ class Steps:
         self.names = Names(connection)
         self.runs = RunHops(connection, window, self.names)
 
-    def step(self, frontier: Sequence[int], *, upstream: bool) -> Iterator[Hops]:
-        """Every hop that begins (upstream: ends) in the frontier and holds at some moment of the window."""
+    def step(self, frontiers: Ways) -> dict[bool, list[Hops]]:
+        """Every hop that ends (downstream: begins) in the frontier of its way and holds in the window."""
+        hops: dict[bool, list[Hops]] = {upstream: [] for upstream in frontiers}
+        kinds = {upstream: self._by_kind(frontier) for upstream, frontier in frontiers.items()}
+        datasets, jobs, runs = ({upstream: of[kind] for upstream, of in kinds.items()} for kind in _STEPPED)
+        for upstream in frontiers:
+            if self.granularity is Granularity.RUN:
+                given = (datasets[upstream], jobs[upstream], runs[upstream])
+                hops[upstream] += self._of_runs(*given, upstream=upstream)
+            elif runs[upstream]:
+                hops[upstream] += self._of_run_io(runs[upstream], upstream=upstream)
+        if self.granularity is Granularity.RUN:
+            return hops
+        self.names.learn([id for of in datasets.values() for id in of])
+        names = {upstream: self.names.of(of) for upstream, of in datasets.items()}
+        if self.granularity is Granularity.JOB:
+            for upstream, rows in self._rows(_EDGES, _joined(names, jobs)).items():
+                hops[upstream] += self._alive(self._bipartite(rows))
+            return hops
+        for upstream, rows in self._rows(_EDGES, jobs).items():
+            hops[upstream] += self._alive(self._bipartite(rows))
+        for upstream, rows in self._rows(_EDGES_AND_BEYOND, names).items():
+            hops[upstream] += self._alive(self._between_datasets(rows, upstream=upstream))
+        return hops
+
+    def _by_kind(self, frontier: Sequence[int]) -> Mapping[EntityKind, list[int]]:
         by_kind: dict[EntityKind, list[int]] = defaultdict(list)
         for id in frontier:
             by_kind[self.kinds[id]].append(id)
-        datasets, jobs, runs = (by_kind[k] for k in (EntityKind.DATASET, EntityKind.JOB, EntityKind.RUN))
-        if self.granularity is Granularity.RUN:
-            yield from self._of_runs(datasets, jobs, runs, upstream=upstream)
-            return
-        if runs:
-            yield from self._of_run_io(runs, upstream=upstream)
-        if self.granularity is Granularity.JOB:
-            yield from self._alive(self._bipartite(datasets, jobs, upstream=upstream))
-            return
-        if jobs:
-            yield from self._alive(self._bipartite([], jobs, upstream=upstream))
-        if datasets:
-            yield from self._alive(self._between_datasets(datasets, upstream=upstream))
+        return by_kind
 
     def _of_runs(self, datasets: list[int], jobs: list[int], runs: list[int], *, upstream: bool) -> Iterator[Hops]:
         for source, target, at in self.runs.step(datasets, jobs, runs, upstream=upstream):
@@ -125,29 +154,26 @@ class Steps:
             job = jobs[use.activity_id]
             yield Hops((source,), (target,), job, Derivation.IMPLICIT, use.first_at, use.last_at + 1)
 
-    def _rows(self, near: Collection[int], *, upstream: bool) -> Sequence[Row[Any]]:
-        """Edges whose near end is one of these, that hold at some moment of the window."""
-        if not near:
-            return ()
-        return self._holding(_INTO if upstream else _FROM, near)
+    def _rows(self, statement: Executable, near: Ways) -> dict[bool, list[Row[Any]]]:
+        """The edges that the statement finds at these nodes, by way; the nodes they end in are known then."""
+        found: dict[bool, list[Row[Any]]] = {upstream: [] for upstream in near}
+        if any(near.values()):
+            window = {"first": self.window.first, "last": self.window.last}
+            ids = {name: near.get(upstream, ()) for upstream, name in _IDS.items()}
+            rows = self.connection.execute(statement, {**ids, **window}).all()
+            self._learn_ends(rows)
+            for row in rows:
+                found[bool(row.upstream)].append(row)
+        return found
 
-    def _holding(self, statement: Executable, near: Collection[int]) -> Sequence[Row[Any]]:
-        window = {"first": self.window.first, "last": self.window.last}
-        return self.connection.execute(statement, {"ids": near, **window}).all()
-
-    def _bipartite(self, datasets: list[int], jobs: list[int], *, upstream: bool) -> Iterator[Hops]:
+    def _bipartite(self, rows: Iterable[Row[Any]]) -> Iterator[Hops]:
         """Edges with a job at one end, and those between datasets that no job made."""
-        self.names.learn(datasets)
-        rows = self._rows([*self.names.of(datasets), *jobs], upstream=upstream)
-        self._learn_ends(rows)
         for row in rows:
             without_job = row.source_node == row.target_node == Node.DATASET and row.owner_id == row.target_id
             if Node.JOB in (row.source_node, row.target_node) or without_job:
                 yield self._hop(row, None if without_job else row.owner_id)
 
-    def _between_datasets(self, datasets: list[int], *, upstream: bool) -> Iterator[Hops]:
-        self.names.learn(datasets)
-        rows = self._holding(_INTO_AND_BEYOND if upstream else _FROM_AND_BEYOND, self.names.of(datasets))
+    def _between_datasets(self, rows: Iterable[Row[Any]], *, upstream: bool) -> Iterator[Hops]:
         direct: list[Row[Any]] = []
         entered: list[Row[Any]] = []
         beyond: list[Row[Any]] = []
@@ -158,7 +184,6 @@ class Steps:
                 direct.append(row)
             elif row.conduct in _ENTERING:
                 entered.append(row)
-        self._learn_ends([*direct, *entered, *beyond])
         for row in direct:
             yield self._hop(row, None if row.owner_id == row.target_id else row.owner_id)
         yield from self._through(entered, beyond, upstream=upstream)
@@ -200,8 +225,7 @@ class Steps:
         been: dict[_Way, list[Interval]] = defaultdict(list)
         rows = beyond
         while arrived := _further(arrived, rows, been, upstream=upstream):
-            rows = self._rows({way.job for way in arrived}, upstream=upstream)
-            self._learn_ends(rows)
+            rows = self._rows(_EDGES, {upstream: sorted({way.job for way in arrived})})[upstream]
             leaving = [row for row in rows if row.conduct in _ENTERING]
             for row, way, moments in _met(arrived, leaving, upstream=upstream):
                 ends = (row.source_id, way.origin) if upstream else (way.origin, row.target_id)
@@ -299,6 +323,11 @@ def _near(row: Row[Any], *, upstream: bool) -> int:
 def _far(row: Row[Any], *, upstream: bool) -> int:
     id: int = row.source_id if upstream else row.target_id
     return id
+
+
+def _joined(some: Ways, others: Ways) -> Ways:
+    """The nodes of both, by way."""
+    return {upstream: [*some[upstream], *others[upstream]] for upstream in some}
 
 
 class _Group(NamedTuple):

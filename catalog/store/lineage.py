@@ -1,4 +1,4 @@
-"""Lineage answers: breadth first by levels, a few indexed statements per level and direction.
+"""Lineage answers: breadth first by levels, two indexed statements a level, walked one way or both.
 
 The walk is over canonical datasets, jobs and runs; `hops` says what one step reaches. It is bounded by depth,
 nodes and edges, takes nodes of a level in the order of their ids so that a cut answer does not depend on chance,
@@ -27,6 +27,8 @@ from catalog.store.hops import Hops, Steps
 from catalog.store.read.runs import find_run
 from catalog.store.tables import dataset, job, namespace, run
 
+_WAYS = {Direction.UPSTREAM: (True,), Direction.DOWNSTREAM: (False,), Direction.BOTH: (True, False)}
+
 
 @dataclass(slots=True)
 class _Walk:
@@ -48,10 +50,7 @@ def answer(connection: Read, question: Question) -> Lineage:
     steps = Steps(connection, question.granularity, question.window, roots)
     flows = Flows(connection, steps.names, question.window)
     walk = _Walk(steps, flows, dict.fromkeys(roots, 0))
-    if question.direction is not Direction.DOWNSTREAM:
-        _go(walk, roots, question, -1)
-    if question.direction is not Direction.UPSTREAM:
-        _go(walk, roots, question, +1)
+    _go(walk, roots, question)
     nodes = _nodes(connection, walk)
     if question.hidden:
         nodes = _with_hidden(steps, nodes)
@@ -64,31 +63,34 @@ def answer(connection: Read, question: Question) -> Lineage:
     )
 
 
-def _go(walk: _Walk, roots: Collection[int], question: Question, sign: int) -> None:
-    """Walk one way from the roots; nodes found the other way keep the depth that is nearer to 0."""
-    upstream = sign < 0
-    seen = set(roots)
-    frontier = sorted(roots)
+def _go(walk: _Walk, roots: Collection[int], question: Question) -> None:
+    """Walk from the roots, both ways at once; a node found both ways keeps the depth that is nearer to 0."""
+    frontiers = {upstream: sorted(roots) for upstream in _WAYS[question.direction]}
+    seen = {upstream: set(roots) for upstream in frontiers}
     for depth in range(1, question.depth + 1):
-        hops = list(walk.steps.step(frontier, upstream=upstream))
-        if not question.include_indirect:
-            hops = walk.flows.direct_only(hops)
-        reached = {id for hop in hops for id in hop.far(upstream=upstream)}
-        fresh = sorted(reached - walk.nodes.keys())
-        room = question.max_nodes - len(walk.nodes)
-        if len(fresh) > room:
-            walk.truncated_by = "maxNodes"
-            reached -= set(fresh[room:])
-        _add_edges(walk, hops, reached, question.max_edges, upstream=upstream)
-        found = reached - seen
-        if not found:
+        for upstream, hops in walk.steps.step(frontiers).items():
+            found = _add(walk, hops, question, upstream=upstream) - seen[upstream]
+            for id in found:
+                walk.nodes.setdefault(id, -depth if upstream else depth)
+            seen[upstream] |= found
+            frontiers[upstream] = sorted(found)
+        if not any(frontiers.values()):
             return
-        for id in found:
-            if id not in walk.nodes or abs(walk.nodes[id]) > depth:
-                walk.nodes[id] = sign * depth
-        walk.depth_reached = max(walk.depth_reached, depth)
-        seen |= found
-        frontier = sorted(found)
+        walk.depth_reached = depth
+
+
+def _add(walk: _Walk, hops: list[Hops], question: Question, *, upstream: bool) -> set[int]:
+    """Take the hops of one level as far as there is room; the answer is what they reach."""
+    if not question.include_indirect:
+        hops = list(walk.flows.direct_only(hops))
+    reached = {id for hop in hops for id in hop.far(upstream=upstream)}
+    fresh = sorted(id for id in reached if id not in walk.nodes)
+    room = question.max_nodes - len(walk.nodes)
+    if len(fresh) > room:
+        walk.truncated_by = "maxNodes"
+        reached -= set(fresh[room:])
+    _add_edges(walk, hops, reached, question.max_edges, upstream=upstream)
+    return reached
 
 
 def _add_edges(walk: _Walk, hops: Collection[Hops], reached: set[int], most: int, *, upstream: bool) -> None:
@@ -168,10 +170,11 @@ def _named_runs(connection: Read, ids: Collection[int]) -> Iterable[_Named]:
 def _with_hidden(steps: Steps, nodes: list[LineageNode]) -> list[LineageNode]:
     """The nodes with how many neighbours the answer does not show."""
     shown = {node.id for node in nodes}
+    around = steps.step(dict.fromkeys((True, False), sorted(shown)))
     counts: list[dict[int, set[int]]] = []
     for upstream in (True, False):
         beyond: dict[int, set[int]] = defaultdict(set)
-        for hop in steps.step(sorted(shown), upstream=upstream):
+        for hop in around[upstream]:
             unseen = set(hop.far(upstream=upstream)) - shown
             for near in hop.near(upstream=upstream) if unseen else ():
                 beyond[near] |= unseen

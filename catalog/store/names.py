@@ -41,7 +41,8 @@ class Names:
 
     def learn(self, ids: Collection[int]) -> None:
         """Read the groups these ids are in; most are alone and cost one look-up in a small index."""
-        fresh = set(ids) - self.canonical.keys()
+        # Not `set(ids) - self.canonical.keys()`: that goes through all that are known, at every level.
+        fresh = {id for id in ids if id not in self.canonical}
         if not fresh:
             return
         self.canonical.update((id, id) for id in fresh)

@@ -170,7 +170,7 @@ def test_a_wide_job_is_read_as_two_lists_and_never_as_their_product(database: Da
         steps = Steps(connection, Granularity.DATASET, NOW, {root: EntityKind.DATASET})
         ends = [dataset_id("shop", f"i{n}") for n in range(width)]
         steps.kinds.update(dict.fromkeys(ends, EntityKind.DATASET))
-        hops = list(steps.step(ends, upstream=False))
+        hops = steps.step({False: ends})[False]
     (node,) = ask(database, of=(EntityRef(EntityKind.DATASET, "shop", "i0"),), max_nodes=1, hidden=True).nodes
 
     assert [(len(hop.sources), len(hop.targets)) for hop in hops] == [(width, width)]
