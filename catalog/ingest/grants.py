@@ -1,7 +1,8 @@
 """What a key that is limited to namespaces may say: pure, and the whole rule.
 
 It writes its own namespaces alone. Others it may name where data comes from, and say there what a run observes (schema,
-storage, statistics); what governs a dataset (owners, tags, other names, a drop) is said by those who may write it.
+storage, statistics); what governs a dataset (owners, tags, description, type, other names, a drop) is said by those
+who may write it.
 Otherwise any producer could take over another team's lineage.
 """
 
@@ -20,7 +21,9 @@ from catalog.domain.errors import Forbidden
 from catalog.domain.event import DatasetMention, Event, Facets
 from catalog.domain.words import Role, Scope
 
-GOVERNING: Final = frozenset({"lifecycleStateChange", "lineage", "ownership", "symlinks", "tags"})
+GOVERNING: Final = frozenset(
+    {"datasetType", "documentation", "lifecycleStateChange", "lineage", "ownership", "symlinks", "tags"}
+)
 """Facets of a dataset that say whose it is and what it is, whatever is in them."""
 
 _SHOWN: Final = 200

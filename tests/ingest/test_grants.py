@@ -33,7 +33,7 @@ def told(story: bytes | Iterable[bytes]) -> bytes:
     "story",
     [
         ran(JOB).reading(FOREIGN).writing(MINE),
-        ran(JOB).reading(FOREIGN, schema=columns(a="int"), documentation=facet(description="x")),
+        ran(JOB).reading(FOREIGN, schema=columns(a="int")),
         ran(JOB).reading(FOREIGN, dataSource=facet(name="n", uri="u"), storage=facet(storageLayer="s")),
         ran(JOB).reading(FOREIGN, somethingNew=facet(anything=1)),
         ran(JOB).from_columns(MINE, a=[(FOREIGN, "b")]),
@@ -53,6 +53,8 @@ def test_what_is_written_is_ours_and_others_are_only_read(story: Any) -> None:
     ("story", "pointer"),
     [
         (ran((THEIRS, "j")), "/job/namespace"),
+        (ran(JOB).reading(FOREIGN, documentation=facet(description="x")), "/inputs/0/facets/documentation"),
+        (ran(JOB).reading(FOREIGN, datasetType=facet(datasetType="MODEL")), "/inputs/0/facets/datasetType"),
         (declared_job((THEIRS, "j"), 0), "/job/namespace"),
         (ran(JOB).writing(MINE, FOREIGN), "/outputs/1/namespace"),
         (declared_job(JOB, 0, [], [FOREIGN]), "/outputs/0/namespace"),

@@ -57,6 +57,7 @@ Id = Annotated[strawberry.ID, strawberry.argument(description="An `id` that a qu
 DatasetName = Annotated[str, strawberry.argument(description="Any name of the dataset, exactly as events have it.")]
 JobName = Annotated[str, strawberry.argument(description="The name of the job, exactly as events have it.")]
 RunId = Annotated[str, strawberry.argument(description="The run id, exactly as events have it.")]
+RunNamespace = Annotated[str, strawberry.argument(description="The namespace of its job; empty: any.")]
 Roots = Annotated[list[EntityRef], strawberry.argument(description="What to begin with; the answer has them all.")]
 Wanted = "Which of them; left out: all."
 DatasetsWanted = Annotated[DatasetFilterInput | None, strawberry.argument(name="filter", description=Wanted)]
@@ -115,10 +116,10 @@ class _Things:
     @strawberry.field(
         description="A run by its run id. Where several jobs used the same one, it is the run that "
         "was heard of first, as in lineage; one that others only name comes last. The others are among the `runs` of "
-        "their jobs."
+        "their jobs; with `namespace`, only runs of jobs in it are meant."
     )
-    def run(self, info: Info, run_id: RunId) -> Run | None:
-        row = info.context.ask(runs.by_run_id, run_id)
+    def run(self, info: Info, run_id: RunId, namespace: RunNamespace = "") -> Run | None:
+        row = info.context.ask(runs.by_run_id, run_id, namespace)
         return None if row is None else Run.of(row)
 
     @strawberry.field(description="Runs, the latest first.")

@@ -330,3 +330,10 @@ def test_what_a_job_reads_and_writes_is_what_its_last_completed_run_did(tell: Te
         "inputs": [{"name": "b"}, {"name": "declared"}],
         "outputs": [{"name": "y"}],
     }
+
+
+def test_a_run_id_that_others_use_too_is_told_apart_by_the_namespace_of_its_job(ask: Ask, tell: Tell):
+    tell(ran(("ours", "etl"), 10, run="same"), ran(("theirs", "copy"), 0, run="same").failing())
+    assert ask('{ run(runId: "same") { job { namespace } } }')["run"] == {"job": {"namespace": "theirs"}}
+    found = ask('{ run(runId: "same", namespace: "ours") { state job { name } } }')["run"]
+    assert found == {"state": "COMPLETE", "job": {"name": "etl"}}
