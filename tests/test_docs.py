@@ -58,6 +58,7 @@ NOT_RUN: Final = {
     ("docs/how-to/kafka.md", "catalog consume kafka --bootstrap broker:9093"): "the same",
     ("docs/how-to/postgresql.md", "createuser --pwprompt catalog"): "needs the superuser of the reader's server",
     ("docs/how-to/deploy.md", "sudo python3 -m venv"): "needs systemd; tests/test_deploy.py reads the unit",
+    ("docs/how-to/deploy.md", "sudo systemd-run"): "needs systemd",
     ("docs/how-to/deploy.md", "docker build --file"): "needs Docker; tests/test_deploy.py reads the file",
     ("docs/how-to/deploy.md", "cd integrations/deploy"): "needs Docker; tests/test_deploy.py reads the file",
     ("docs/how-to/back-up.md", "pg_dump --format=custom"): "needs PostgreSQL's client programs",
