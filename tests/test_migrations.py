@@ -9,7 +9,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -19,12 +19,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Inspector, event, inspect, text
+from sqlalchemy import Connection, Inspector, Table, event, inspect, text
 
 from catalog.domain.errors import BadRequest, NotMigrated, Unavailable
+from catalog.domain.projection import NEVER
 from catalog.store import migrate
 from catalog.store.engine import Database
-from catalog.store.tables import log_head, metadata
+from catalog.store.tables import log_entry, log_head, metadata, run, run_dataset
 from catalog.store.tables.search import is_declared
 
 NewUrl = Callable[..., AbstractContextManager[str]]
@@ -67,6 +68,26 @@ def test_a_database_with_rows_in_every_table_goes_down_and_up(database: Database
     migrate.upgrade(database)
     with database.read() as connection:
         assert {connection.execute(table.select()).first() for table in metadata.sorted_tables} == {None}
+
+
+def test_rows_survive_being_packed_as_before_and_back(database: Database) -> None:
+    tables = (log_entry, run, run_dataset)
+    with database.write() as connection:
+        for table in tables:
+            full = {column.name: 1 if column.type.python_type is int else _filler(column) for column in table.columns}
+            bare = {**full, **{column.name: None for column in table.columns if column.nullable}}
+            keys = [column.name for column in table.primary_key]
+            connection.execute(table.insert(), [full, {**bare, **dict.fromkeys(keys, 2)}])
+    before = _rows(database, tables)
+    migrate.downgrade(database, "2026_11_22_search")
+    with database.read() as connection:
+        never = connection.exec_driver_sql(
+            "SELECT parent_at, parent_tie, measured_at, label_tie FROM run JOIN run_dataset ON activity_id = id "
+            "WHERE id = 2"
+        ).one()
+    migrate.upgrade(database)
+    assert tuple(never) == (NEVER.at, NEVER.tie, NEVER.at, NEVER.tie)
+    assert _rows(database, tables) == before
 
 
 def test_alembic_finds_nothing_that_tables_and_migrations_say_differently(database: Database) -> None:
@@ -260,6 +281,13 @@ def _alembic(url: str, *arguments: str) -> str:
     command = [sys.executable, "-m", "alembic", *arguments]
     done = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True)  # noqa: S603 - our own command
     return done.stdout
+
+
+def _rows(database: Database, tables: Iterable[Table]) -> list[list[tuple[Any, ...]]]:
+    with database.read() as connection:
+        return [
+            [tuple(row) for row in connection.execute(table.select().order_by(*table.primary_key))] for table in tables
+        ]
 
 
 def _schema(database: Database) -> dict[str, str]:

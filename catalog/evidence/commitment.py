@@ -10,7 +10,10 @@ from functools import lru_cache
 from json import JSONEncoder
 from typing import Final
 
-SALT_BYTES: Final = 32
+SALT_BYTES: Final = 16
+"""What new salts have: nobody tries 2^128 of them. Binding comes from SHA-256 and needs no salt at all."""
+SALT_LENGTHS: Final = frozenset({SALT_BYTES, 32})
+"""What salts may have: the first entries of older logs have 32 bytes."""
 COMMIT_BYTES: Final = 32
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)  # aware, it would print +00:00 for Z
@@ -27,10 +30,10 @@ def commit(payload: bytes, salt: bytes) -> bytes:
         salt: `SALT_BYTES` random bytes, used for this payload only.
 
     Raises:
-        ValueError: The salt has another length. HMAC pads short keys with zeros, so two salts could open one
-            commitment.
+        ValueError: The salt has a length that none of ours has. HMAC pads short keys with zeros, so a salt of 16
+            bytes and the same with 16 zeros behind it open one commitment, but to the same payload.
     """
-    if len(salt) != SALT_BYTES:
+    if len(salt) not in SALT_LENGTHS:
         raise ValueError(f"a salt is {SALT_BYTES} bytes long, not {len(salt)}")
     return hmac.digest(salt, payload, "sha256")
 

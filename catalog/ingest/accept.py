@@ -234,7 +234,6 @@ class Ingest:
             event_time=event.event_time,
             received_at=now,
             digest=event.digest,
-            payload_commit=commitment,
             leaf_hash=leaf,
             salt=salt,
             packed=one.packed,

@@ -18,8 +18,9 @@ from catalog.store.dialect import any_of
 from catalog.store.engine import Read
 from catalog.store.tables import log_body
 
-CURRENT_DICTIONARY = 1
-_LEVEL = 3
+CURRENT_DICTIONARY = 2
+# Level 3 took 25 to 40 bytes more for 10 µs less, level 8 takes 5 to 15 less for up to 6 µs more.
+_LEVEL = 6
 # Above this a dictionary gains nothing and a window of its own is better.
 _LARGE = 256 * 1024
 

@@ -28,7 +28,6 @@ class NewEntry:
     event_time: int
     received_at: int
     digest: bytes
-    payload_commit: bytes
     leaf_hash: bytes
     salt: bytes
     packed: tuple[int, bytes]
@@ -124,7 +123,7 @@ def fail(connection: Write, seq: int, reason: str) -> None:
 def _entry_row(seq: int, entry: NewEntry) -> Mapping[str, Any]:
     return {
         "seq": seq, "kind": entry.kind, "event_time": entry.event_time, "received_at": entry.received_at,
-        "digest_key": digest_key(entry.digest), "digest": entry.digest, "payload_commit": entry.payload_commit,
+        "digest_key": digest_key(entry.digest), "digest": entry.digest, "payload_commit": None,
         "leaf_hash": entry.leaf_hash, "activity_id": entry.activity_id, "subject_id": entry.subject_id,
         "principal": entry.principal, "source": entry.source, "event_type": entry.event_type,
         "failure": entry.failure,

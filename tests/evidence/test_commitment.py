@@ -8,7 +8,7 @@ import rfc8785
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from catalog.evidence.commitment import SALT_BYTES, commit, entry_bytes
+from catalog.evidence.commitment import SALT_BYTES, SALT_LENGTHS, commit, entry_bytes
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST = (datetime.min.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
@@ -30,21 +30,30 @@ texts = st.text(st.characters(exclude_categories=["Cs"]))
 lone_surrogates = st.characters(categories=["Cs"])
 
 
-def test_a_commitment_is_the_hmac_of_rfc_4231_under_a_salt_of_32_bytes():
-    # RFC 4231 has no key of 32 bytes; its test case 2, padded with the zeros HMAC itself would add, is one.
-    salt = b"Jefe".ljust(SALT_BYTES, b"\0")
+@pytest.mark.parametrize("length", sorted(SALT_LENGTHS))
+def test_a_commitment_is_the_hmac_of_rfc_4231(length: int):
+    # RFC 4231 has no key as long as a salt; its test case 2, padded with the zeros HMAC itself would add, is one.
+    salt = b"Jefe".ljust(length, b"\0")
     expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
     assert commit(b"what do ya want for nothing?", salt).hex() == expected
 
 
-@given(st.binary(), st.binary(min_size=SALT_BYTES, max_size=SALT_BYTES))
+def test_a_new_salt_has_128_bits_and_salts_of_256_still_open():
+    assert SALT_BYTES == 16
+    assert sorted(SALT_LENGTHS) == [16, 32]
+
+
+@given(
+    st.binary(),
+    st.sampled_from(sorted(SALT_LENGTHS)).flatmap(lambda length: st.binary(min_size=length, max_size=length)),
+)
 def test_a_commitment_is_hmac_sha_256_keyed_by_the_salt(payload: bytes, salt: bytes):
     assert commit(payload, salt) == hmac.new(salt, payload, sha256).digest()
 
 
-@pytest.mark.parametrize("length", [0, 31, 33, 64])
+@pytest.mark.parametrize("length", [0, 4, 15, 17, 31, 33, 64])
 def test_a_salt_of_another_length_is_refused(length: int):
-    with pytest.raises(ValueError, match="32 bytes"):
+    with pytest.raises(ValueError, match="16 bytes"):
         commit(b"payload", bytes(length))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Table
+from sqlalchemy import Column, Index, SmallInteger, Table
+from sqlalchemy import text as sql
 
 from catalog.store.tables.base import Key, Sorted, at, blob, key, metadata, ref, small, text
 
@@ -10,6 +11,8 @@ from catalog.store.tables.base import Key, Sorted, at, blob, key, metadata, ref,
 def _part(name: str) -> Column[int]:
     return Column(name, Key, primary_key=True, autoincrement=False)
 
+
+_HAS_PARENT = sql("parent_id IS NOT NULL")
 
 namespace = Table(
     "namespace",
@@ -106,14 +109,14 @@ job_version = Table(
     comment="What completed runs of a job did: content-addressed inputs, outputs, flows and code location.",
 )
 
+# A stamp that nobody gave is NULL in both parts, not NEVER: most runs and uses have none. In these two tables, of
+# which there are most rows, what is eight bytes long comes first: PostgreSQL would fill the gaps before it.
 run = Table(
     "run",
     metadata,
     key(),
     ref("job_id"),
-    text("run_id"),
     ref("run_key"),
-    small("state"),
     at("first_at", null=True),
     at("last_at", null=True),
     at("started_at", null=True),
@@ -122,18 +125,22 @@ run = Table(
     at("aborted_at", null=True),
     at("nominal_start", null=True),
     at("nominal_end", null=True),
-    at("nominal_at"),
-    ref("nominal_tie"),
+    at("nominal_at", null=True),
+    ref("nominal_tie", null=True),
     ref("parent_id", null=True),
     ref("root_id", null=True),
-    at("parent_at"),
-    ref("parent_tie"),
+    at("parent_at", null=True),
+    ref("parent_tie", null=True),
     ref("version_id", null=True),
+    small("state"),
+    text("run_id"),
     Index("ix_run_run_key", "run_key"),
-    Index("ix_run_job_completed", "job_id", "completed_at", "id"),
-    Index("ix_run_job_first", "job_id", "first_at", "id"),
-    Index("ix_run_first_at", "first_at", "id"),
-    Index("ix_run_parent_id", "parent_id"),
+    # Without the id, by which pages are ordered too: SQLite has it in every index, and PostgreSQL sorts the few runs
+    # of one moment.
+    Index("ix_run_job_first", "job_id", "first_at"),
+    Index("ix_run_job_completed", "job_id", "completed_at"),
+    Index("ix_run_first_at", "first_at"),
+    Index("ix_run_parent_id", "parent_id", sqlite_where=_HAS_PARENT, postgresql_where=_HAS_PARENT),
 )
 
 run_dataset = Table(
@@ -141,18 +148,18 @@ run_dataset = Table(
     metadata,
     _part("activity_id"),
     _part("dataset_id"),
-    _part("role"),
     at("first_at"),
     at("last_at"),
     ref("row_count", null=True),
     ref("byte_count", null=True),
     ref("file_count", null=True),
-    at("measured_at"),
-    ref("measured_tie"),
-    text("label", null=True),
-    at("label_at"),
-    ref("label_tie"),
+    at("measured_at", null=True),
+    ref("measured_tie", null=True),
+    at("label_at", null=True),
+    ref("label_tie", null=True),
+    Column("role", SmallInteger, primary_key=True, autoincrement=False),
     small("lifecycle"),
+    text("label", null=True),
     Index("ix_run_dataset_dataset_id", "dataset_id", "last_at"),
     comment="What a run read and wrote (an output is a version of the dataset), or an event declared.",
     sqlite_with_rowid=False,

@@ -9,20 +9,22 @@ from catalog.store.tables.base import at, blob, key, metadata, ref, small, text
 log_entry = Table(
     "log_entry",
     metadata,
+    # What is eight bytes long comes first: PostgreSQL would fill the gaps before it.
     key("seq"),
-    small("kind"),
     at("event_time"),
     at("received_at"),
     # The first 63 bits of the digest carry the index; the whole digest is compared, so a collision is seen.
     ref("digest_key"),
-    blob("digest"),
-    blob("payload_commit"),
-    blob("leaf_hash"),
     ref("activity_id"),
     ref("subject_id"),
+    small("kind"),
+    small("event_type"),
+    blob("digest"),
+    blob("leaf_hash"),
     text("principal"),
     text("source"),
-    small("event_type"),
+    # NULL while the body is there: what it commits to and the salt say it. Whoever erases a body writes it first.
+    blob("payload_commit", null=True),
     # NULL: projected. Otherwise why the graph does not have it; the entry itself is never refused.
     text("failure", null=True),
     Index("ix_log_entry_digest_key", "digest_key"),
@@ -38,7 +40,10 @@ log_body = Table(
     small("dictionary"),
     blob("salt"),
     blob("body"),
-    comment="The bytes as received, and the salt of their commitment: deleting a row erases them for good.",
+    comment=(
+        "The bytes as received, and the salt of their commitment: deleting a row erases them for good. "
+        "The commitment stays."
+    ),
 )
 
 log_node = Table(
