@@ -331,11 +331,23 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
+def _check_address(host: str) -> None:
+    """Raise BadRequest where this machine has no such address: then nobody can reach it, whatever keys there are."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        try:
+            probe.bind((host, 0))
+        except OSError as error:
+            raise BadRequest(
+                f"Cannot listen on {host}: {error.strerror}.", fix="Choose another address with CATALOG_HOST."
+            ) from error
+
+
 def _refuse_to_be_open(database: Database, host: str) -> None:
     if is_loopback(host):
         return
     with database.read() as connection:
         if not keys.count_usable(connection):
+            _check_address(host)
             raise CatalogError(
                 f"Others can reach {host}, and there is no key that lets anybody in.",
                 fix="Create one first: `catalog keys create --role admin`. Or listen on 127.0.0.1.",

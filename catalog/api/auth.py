@@ -1,7 +1,7 @@
 """Who is calling: `Authorization: Bearer KEY` becomes a Caller before any route sees the request.
 
-A key is looked up once in a few seconds, whatever is sent meanwhile, so that taking events asks nothing more of the
-database. What nobody listed as open is closed, also a route that is added tomorrow.
+A key that is known is looked up once in a few seconds, whatever is sent meanwhile, so that taking events asks nothing
+more of the database. What nobody listed as open is closed, also a route that is added tomorrow.
 """
 
 from __future__ import annotations
@@ -94,6 +94,8 @@ class Callers:
         digest = spelling.digest(given)
         key = await self._asked(digest, lambda connection: keys.find(connection, digest))
         if key is None:
+            # Whoever makes keys up must not push out those that there are.
+            self._answers.pop(digest, None)
             raise Unauthenticated("This key is not known here.", fix=_HOW)
         at = self._clock()
         if not key.usable(at):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 import sys
 import time
 from collections import deque
@@ -16,6 +18,8 @@ from catalog.api.requests import current
 
 _WAITING_LINES: Final = 10_000
 _LAST_SECONDS: Final = 1.0
+_PAUSE_SECONDS: Final = 0.5
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 class JsonLines(logging.Formatter):
@@ -38,7 +42,12 @@ class JsonLines(logging.Formatter):
                 said["trace_id"] = request.trace_id
         if record.exc_info:
             said["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(said, default=str).decode()
+        try:
+            return orjson.dumps(said, default=str).decode()
+        except TypeError:
+            # Half a character, which no UTF-8 has: written out, since an escape of JSON stops strict readers too.
+            line = json.dumps(said, default=str, ensure_ascii=False)
+            return _SURROGATE.sub(lambda half: rf"\\u{ord(half[0]):x}", line)
 
 
 class TextLines(logging.Formatter):
@@ -57,7 +66,8 @@ class Writer(logging.Handler):
     """Writes lines from a thread of its own.
 
     Somebody may have stopped reading them: a full pipe would hold the event loop, and with it every request. So when
-    too many wait the next ones are dropped, and the log says how many once it is read again.
+    too many wait the next ones are dropped, and the log says how many once it is read again. The same where a line
+    cannot be written: disks are full for a while. Only a stream that is closed is left for good.
     """
 
     def __init__(self, stream: TextIO, most: int = _WAITING_LINES) -> None:
@@ -100,34 +110,44 @@ class Writer(logging.Handler):
         super().close()
 
     def _run(self) -> None:
-        while lines := self._next():
+        before = ""
+        while any(taken := self._next()):
+            lines, dropped = taken
             try:
-                self._stream.write("\n".join(lines) + "\n")
+                self._stream.write(before + "".join(f"{line}\n" for line in [*lines, *self._missing(dropped)]))
                 self._stream.flush()
-            except (OSError, ValueError):  # closed at the other end, or at ours
+                before = ""
+            except BrokenPipeError:  # closed at the other end
+                return
+            except (OSError, UnicodeError):
+                if not self._lose(len(lines) + dropped):
+                    return
+                before = "\n"  # half a line may have been written
+            except ValueError:  # closed at ours
                 return
 
-    def _next(self) -> list[str]:
+    def _lose(self, lines: int) -> bool:
+        """Count lines that could not be written, and wait a moment; whether to go on."""
+        with self._changed:
+            self._dropped += lines
+            return not self._changed.wait_for(lambda: self._closing, _PAUSE_SECONDS)
+
+    def _missing(self, lines: int) -> list[str]:
+        if not lines:
+            return []
+        said = "%d lines were not logged: nobody read them, or they could not be written"
+        return [self.format(logging.LogRecord("catalog.log", logging.WARNING, "", 0, said, (lines,), None))]
+
+    def _next(self) -> tuple[list[str], int]:
         with self._changed:
             self._writing = False
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._lines or self._closing)
             self._writing = True
-            lines = list(self._lines)
+            lines, dropped = list(self._lines), self._dropped
             self._lines.clear()
-            if self._dropped:
-                record = logging.LogRecord(
-                    "catalog.log",
-                    logging.WARNING,
-                    "",
-                    0,
-                    "%d lines were not logged: nobody read them",
-                    (self._dropped,),
-                    None,
-                )
-                lines.append(self.format(record))
-                self._dropped = 0
-            return lines
+            self._dropped = 0
+            return lines, dropped
 
 
 def configure(level: str, form: str, stream: TextIO | None = None) -> None:

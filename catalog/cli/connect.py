@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 _PAUSE_SECONDS: Final = 0.5
 
-# What a reader may ask; the log itself is for auditors. What comes first is what began last.
+# What a reader may ask; the log itself is for auditors. What comes first is what began last. There is no filter by
+# namespace, so it is done here.
 _QUERY: Final = "{ runs(first: 200) { nodes { id state endedAt job { namespace name } } } }"
 
 
@@ -36,7 +37,7 @@ def connect(
         str | None, typer.Option("--namespace", help="Of its jobs. Default: what the producer is called.")
     ] = None,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Then wait until the server has heard of a run that it did not know.")
+        bool, typer.Option("--wait", help="Then wait for the first run of a job in that namespace.")
     ] = False,
     timeout: Annotated[
         float, typer.Option("--timeout", min=0, metavar="SECONDS", help="How long to wait at most.")
@@ -46,8 +47,9 @@ def connect(
 ) -> None:
     """Print what to paste so that a producer sends to a server.
 
-    With --wait, exits with 0 at the first run that is new or has another state, and with 1 when none comes. Where the
-    server has keys, asking wants a reader's (--api-key); an ingestor's may only send.
+    With --wait, exits with 0 at the first run of the namespace that is new or has another state, and with 1 when none
+    comes: runs of others do not count, nor do events without a run. Where the server has keys, asking wants a reader's
+    (--api-key); an ingestor's may only send.
     """
     _check(url)
     space = producer.value if namespace is None else namespace
@@ -58,13 +60,14 @@ def connect(
 
     with Remote(url, api_key or key) as remote:
         # Before anything is printed: who pastes it at once must not be taken for somebody known.
-        before = _runs(remote)
+        before = _runs(remote, space)
         _print(producer, url, space, key, as_json=as_json)
-        say(f"Waiting for the first run at {visible(url)} …")
-        arrived = _wait(remote, before, timeout)
+        say(f"Waiting for the first run in {visible(space)} at {visible(url)} …")
+        arrived = _wait(remote, space, before, timeout)
     if arrived is None:
         raise CatalogError(
-            f"Nothing came within {timeout:g} s.", fix="Is the producer told of this URL, and the key right?"
+            f"No run of a job in {space} came within {timeout:g} s.",
+            fix="Is the producer told of this URL and namespace, and the key right?",
         )
     job = arrived["job"]
     said = visible(f"{arrived['state']} of {job['name']} in {job['namespace']}")
@@ -81,11 +84,11 @@ def _print(producer: Producer, url: str, namespace: str, key: str | None, *, as_
         say(f'  catalog connect {producer.value} --key "$(catalog keys create --role ingestor)"')
 
 
-def _wait(remote: Remote, before: Mapping[str, Any], timeout: float) -> Any:  # noqa: ANN401 - a run, from JSON
-    """The first run that is not as it was; None where there is none in time."""
+def _wait(remote: Remote, namespace: str, before: Mapping[str, Any], timeout: float) -> Any:  # noqa: ANN401 - JSON
+    """The first run of the namespace that is not as it was; None where there is none in time."""
     until = time.monotonic() + timeout
     while True:
-        new = [run for id, run in _runs(remote).items() if run != before.get(id)]
+        new = [run for id, run in _runs(remote, namespace).items() if run != before.get(id)]
         if new:
             return new[0]
         if time.monotonic() >= until:
@@ -93,7 +96,7 @@ def _wait(remote: Remote, before: Mapping[str, Any], timeout: float) -> Any:  # 
         time.sleep(_PAUSE_SECONDS)
 
 
-def _runs(remote: Remote) -> dict[str, Any]:
+def _runs(remote: Remote, namespace: str) -> dict[str, Any]:
     import orjson
 
     answer = remote.post("/graphql", orjson.dumps({"query": _QUERY}))
@@ -104,7 +107,7 @@ def _runs(remote: Remote) -> dict[str, Any]:
         )
     if not said.get("data"):
         raise CatalogError(f"{remote.url} answers no GraphQL: {answer.reason}", fix="Is the URL right?")
-    return {run["id"]: run for run in said["data"]["runs"]["nodes"]}
+    return {run["id"]: run for run in said["data"]["runs"]["nodes"] if run["job"]["namespace"] == namespace}
 
 
 def _check(url: str) -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from functools import partial
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -15,9 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from catalog.cli import serve as server
-from catalog.cli.console import Bar, say, tell_json, tell_table
+from catalog.cli.console import Bar, say, tell_json, tell_table, visible
 from catalog.cli.databases import DatabaseOption, JsonOption, begin, opened, settings
-from catalog.domain.errors import CatalogError
+from catalog.domain.errors import BadRequest, CatalogError
 
 if TYPE_CHECKING:
     from catalog.ingest.accept import Received
@@ -56,17 +57,22 @@ def demo(
     port: Annotated[
         int | None, typer.Option("--port", min=0, max=65_535, help="With --serve: the port; 0 for any that is free.")
     ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, also where the log has other events.")] = False,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Load a story: sixty days of a bank's nightly pipelines, from core banking to the supervisor.
 
-    The bank does not exist, and its namespaces are its own: what else is in the catalog stays as it is. Doing it twice
-    changes nothing.
+    The bank does not exist, and its namespaces are its own: what else is in the catalog stays as it is. But what is in
+    the log stays for good, so where it has other events this asks before. Doing it twice changes nothing.
     """
+    if not serve and (host is not None or port is not None):
+        raise typer.BadParameter("--host and --port go with --serve.")
     chosen = settings(database)
     begin(chosen.database.url)
     with opened(chosen.database.url) as target:
+        if not yes and _is_of_others(target):
+            _confirm(target)
         loaded = _load(target)
     if as_json:
         tell_json(loaded)
@@ -76,6 +82,35 @@ def demo(
         server.run(partial(_suggest, database), host, port, database)
     else:
         _suggest(database)
+
+
+def _is_of_others(target: Database) -> bool:
+    """Whether the log has events, and not the one that the story begins with."""
+    from catalog.demo import events
+    from catalog.store import log
+
+    with target.read() as connection:
+        # Not its size: a catalog that nothing was ever sent to has no head yet.
+        if not list(log.replay(connection, 0, 1)):
+            return False
+        first = sha256(next(events())).digest()
+        return not log.known(connection, [first])
+
+
+def _confirm(target: Database) -> None:
+    where = visible(target.url.render_as_string(hide_password=True))
+    if not _is_asking():
+        raise BadRequest(
+            f"The log of {where} has events that are not the demo's, and what is added to it stays for good.",
+            fix="Name a new file, such as --database sqlite:///demo.db, or say --yes.",
+        )
+    say(f"The log of {where} has events that are not the demo's. What is added to it stays for good.")
+    typer.confirm("Add the demo to it?", abort=True, err=True)
+
+
+def _is_asking() -> bool:
+    """Whether a person can answer."""
+    return sys.stdin.isatty()
 
 
 def _load(target: Database) -> dict[str, float]:

@@ -1,7 +1,8 @@
 """What each producer has to be told so that it sends here: as data, and as lines to paste into a shell.
 
 The lines are a program of the shell from the first to the last: what is not to be run stands in comments. They are
-known to be right because `integrations/` runs the producers with the same settings.
+known to be right because `integrations/` and the tests run the producers with the same settings: all but Flink,
+which nobody has run here.
 """
 
 from __future__ import annotations
@@ -114,6 +115,7 @@ def _airflow_lines(chosen: Settings, _namespace: str) -> Iterator[str]:
 
 def _spark_lines(chosen: Settings, _namespace: str) -> Iterator[str]:
     yield "# For Scala 2.12 write _2.12 for _2.13. The same lines without --conf go into spark-defaults.conf."
+    yield from _warning(chosen, "spark-defaults.conf")
     yield "spark-submit \\"
     for name, value in chosen.items():
         yield f"  --conf {shlex.quote(f'{name}={value}')} \\"
@@ -130,6 +132,7 @@ def _dbt_lines(chosen: Settings, _namespace: str) -> Iterator[str]:
 def _flink_lines(chosen: Settings, _namespace: str) -> Iterator[str]:
     yield f"# Flink 2: put the jar of {_FLINK} into lib/, and let jobs be attached, else nobody sees how they end."
     yield "# The same as NAME: VALUE goes into conf/config.yaml."
+    yield from _warning(chosen, "conf/config.yaml")
     yield "flink run \\"
     for name, value in chosen.items():
         yield f"  -D {shlex.quote(f'{name}={value}')} \\"
@@ -166,6 +169,11 @@ client.close()
 def _exports(chosen: Settings) -> Iterator[str]:
     for name, value in chosen.items():
         yield f"export {name}={shlex.quote(str(value))}"
+
+
+def _warning(chosen: Settings, file: str) -> Iterator[str]:
+    if any(name.endswith(".apiKey") for name in chosen):
+        yield f"# Whoever may list processes on that machine can read the key: better write that line into {file}."
 
 
 def _yaml(value: Mapping[str, object], indent: str = "") -> Iterator[str]:

@@ -58,7 +58,9 @@ def run(
     try:
         app.serve(chosen, greet, workers, log=True)
     except BadRequest as error:
-        raise BadRequest(error.detail, fix="Name another with --port; --port 0 takes any that is free.") from error
+        raise BadRequest(
+            error.detail, fix="Name another with --host or --port; --port 0 takes any that is free."
+        ) from error
 
 
 def _log_start(url: str) -> None:

@@ -50,6 +50,12 @@ _SAID: Final[Mapping[Permission, str]] = {
 ANY: Final = "*"
 """At the end of a grant: whatever follows."""
 
+GRANT_LENGTH: Final = 1_000
+"""Most characters of a grant."""
+
+MOST_GRANTS: Final = 100
+"""Most grants of a key: every event that it sends is compared with them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -111,13 +117,18 @@ def grants(role: Role, namespaces: Iterable[str]) -> tuple[str, ...]:
     """The grants a key of this role can have, each once.
 
     Raises:
-        BadRequest: the role takes none, or one of them can cover nothing that is meant.
+        BadRequest: the role takes none, there are too many, or one of them can cover nothing that is meant.
     """
     given = tuple(dict.fromkeys(namespaces))
     if given and role is not Role.INGESTOR:
         raise BadRequest(
             f"A key of the role {role.value} takes no namespaces: only what an ingestor writes is limited by them.",
             fix="Leave the namespaces out, or make it a key of the role ingestor.",
+        )
+    if len(given) > MOST_GRANTS:
+        raise BadRequest(
+            f"{len(given)} namespaces are too many: a key takes up to {MOST_GRANTS}.",
+            fix="Write beginnings, such as s3://*, or make several keys.",
         )
     for grant in given:
         _check(grant)
@@ -128,6 +139,11 @@ def _check(grant: str) -> None:
     if not grant or not grant.isprintable():
         raise BadRequest(
             "A namespace is empty or cannot be seen.", fix="Write it as events have it, such as postgres://host:5432."
+        )
+    if len(grant) > GRANT_LENGTH:
+        raise BadRequest(
+            f"A namespace has {len(grant)} characters: a key takes up to {GRANT_LENGTH}.",
+            fix="Write its beginning and a *, such as s3://*.",
         )
     if ANY in grant.removesuffix(ANY):
         raise BadRequest(

@@ -303,7 +303,11 @@ class Member:
             return
         self._held |= {one: _Held(place.next_offset, place.epoch) for one, place in places.items()}
         assign = self._consumer.incremental_assign if self._incremental else self._consumer.assign
-        assign([_at(one, place.next_offset) for one, place in places.items()])
+        try:
+            assign([_at(one, place.next_offset) for one, place in places.items()])
+        except KafkaException as error:
+            self._trouble = Unavailable(f"Kafka's client could not begin to read: {self._harmless(error)}")
+            return
         if named:
             logger.info("reading %s", ", ".join(f"{one} from {places[one].next_offset}" for one in sorted(named)))
 

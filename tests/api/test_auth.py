@@ -18,7 +18,7 @@ from catalog.api.auth import Callers, LastUse, is_loopback
 from catalog.app import Service, serve
 from catalog.domain import keys as spelling
 from catalog.domain.callers import LOCAL, Caller, Role
-from catalog.domain.errors import CatalogError, Unauthenticated, Unavailable
+from catalog.domain.errors import BadRequest, CatalogError, Unauthenticated, Unavailable
 from catalog.settings import DatabaseSettings, Settings
 from catalog.store import keys
 from catalog.store.engine import Database
@@ -274,10 +274,26 @@ def test_a_database_that_comes_back_is_asked_again_at_once(database: Database, m
 def test_what_is_remembered_is_bounded(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auth, "_REMEMBERED", 3)
     callers = Callers(database, "127.0.0.1")
+    for _ in range(5):
+        _, header = create(database, Role.READER)
+        assert [type(one) for one in asyncio.run(identified(callers, request(**header)))] == [Caller]
+    assert len(callers._answers) == 3
+
+
+def test_keys_that_are_made_up_push_out_none_that_is_known(
+    database: Database, statements: Statements, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "_REMEMBERED", 3)
+    monkeypatch.setattr(auth, "FRESH_SECONDS", 60.0)
+    callers = Callers(database, "127.0.0.1")
+    _, header = create(database, Role.READER)
+    assert [type(one) for one in asyncio.run(identified(callers, request(**header)))] == [Caller]
     for number in range(10):
         wrong = request(Authorization=f"Bearer {spelling.spell(f'{number:030}')}")
         assert [type(one) for one in asyncio.run(identified(callers, wrong))] == [Unauthenticated]
-    assert len(callers._answers) == 3
+    with statements(database) as seen:
+        assert [type(one) for one in asyncio.run(identified(callers, request(**header)))] == [Caller]
+    assert seen == []
 
 
 @pytest.mark.parametrize("host", [*EVERYBODY, "192.168.0.1", "catalog.example"])
@@ -300,6 +316,11 @@ def test_a_server_for_others_does_not_start_before_there_is_a_key_that_can_be_us
         serve(replace(settings_of(database_url, host), port=0), started.append)
     assert "catalog keys create --role admin" in refused.value.fix
     assert started == []
+
+
+def test_what_is_no_address_of_this_machine_is_said_to_be_none(database_url: str) -> None:
+    with pytest.raises(BadRequest, match=r"Cannot listen on 203\.0\.113\.1"):
+        serve(replace(settings_of(database_url, "203.0.113.1"), port=0))
 
 
 def test_the_last_use_is_written_when_the_server_stops(database_url: str) -> None:

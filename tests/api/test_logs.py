@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 import json
 import logging
@@ -12,6 +13,7 @@ from typing import TextIO
 
 import pytest
 
+from catalog.api import logs
 from catalog.api.logs import JsonLines, TextLines, Writer, configure
 from catalog.api.requests import Current, _current
 
@@ -120,6 +122,49 @@ def test_a_log_whose_reader_is_gone_is_no_error():
     assert not handler._thread.is_alive()
     with pytest.raises(BrokenPipeError):
         handler._stream.close()
+
+
+class Full(io.StringIO):
+    """A stream that takes half a line and fails, so many times."""
+
+    failures = 2
+
+    def write(self, text: str) -> int:
+        if self.failures:
+            self.failures -= 1
+            super().write(text[:5])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(text)
+
+
+def test_a_disk_that_is_full_for_a_while_costs_lines_that_are_counted_and_no_more(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(logs, "_PAUSE_SECONDS", 0.01)
+    stream = Full()
+    handler = Writer(stream)
+    handler.setFormatter(JsonLines())
+    for number in range(4):
+        handler.emit(record(str(number)))
+        handler.flush()
+    handler.close()
+    whole = [line for line in stream.getvalue().splitlines() if line.endswith("}")]
+    said = [json.loads(line)["message"] for line in whole]
+    assert said[0] == "2"
+    assert said[1].startswith("2 lines were not logged")
+    assert said[2:] == ["3"]
+
+
+def test_a_disk_that_stays_full_does_not_keep_the_server_from_stopping():
+    stream = Full()
+    stream.failures = 1_000
+    handler = Writer(stream)
+    handler.emit(record("x"))
+    handler.close()
+    assert not handler._thread.is_alive()
+
+
+def test_half_a_character_is_written_out_and_the_line_stays_json():
+    line = json.loads(JsonLines().format(record('a\ud800 "b"', path="\udcff")))
+    assert (line["message"], line["path"]) == ('a\\ud800 "b"', "\\udcff")
 
 
 def test_after_a_flush_everything_that_was_logged_is_written():

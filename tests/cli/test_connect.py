@@ -127,8 +127,8 @@ def test_it_connects_to_a_server_with_keys_by_an_ingestors_and_sees_it_by_a_read
     assert "of hello in python." in told
 
 
-def runs(*states: tuple[str, str]) -> dict[str, Any]:
-    job = {"namespace": "n", "name": "etl"}
+def runs(*states: tuple[str, str], namespace: str = "dbt") -> dict[str, Any]:
+    job = {"namespace": namespace, "name": "etl"}
     return {"data": {"runs": {"nodes": [{"id": id, "state": state, "job": job} for id, state in states]}}}
 
 
@@ -137,7 +137,7 @@ def test_what_was_there_before_is_not_taken_for_an_arrival(run: Any, server: Any
 
     ran = run("connect", "dbt", "--url", server.url, "--wait", "--timeout", "0", code=1)
 
-    assert "Nothing came within 0 s." in ran.err
+    assert "No run of a job in dbt came within 0 s." in ran.err
 
 
 @pytest.mark.parametrize("arrived", [(("2", "COMPLETE"), ("1", "START")), (("1", "COMPLETE"),)])
@@ -146,7 +146,23 @@ def test_a_new_run_or_a_new_state_of_one_is_an_arrival(
 ) -> None:
     server.says(200, runs(("1", "START"))).says(200, runs(*arrived))
 
-    assert "Connected: COMPLETE of etl in n." in run("connect", "dbt", "--url", server.url, "--wait").err
+    assert "Connected: COMPLETE of etl in dbt." in run("connect", "dbt", "--url", server.url, "--wait").err
+
+
+def test_runs_of_other_namespaces_are_nobodys_arrival(run: Any, server: Any) -> None:
+    server.says(200, runs()).says(200, runs(("1", "START"), namespace="n"))
+    waiting = ("connect", "dbt", "--url", server.url, "--wait", "--timeout", "0.1")
+
+    assert "No run of a job in dbt came" in run(*waiting, code=1).err
+    server.says(200, runs()).says(200, runs(("1", "START"), namespace="n"))
+    server.answers[:] = server.answers[-2:]
+    assert "of etl in n." in run(*waiting, "--namespace", "n").err
+
+
+@pytest.mark.parametrize("producer", [Producer.SPARK, Producer.FLINK])
+def test_a_key_among_arguments_comes_with_a_warning(producer: Producer) -> None:
+    assert "can read the key" in lines(producer, URL, "n", "cat_k")
+    assert "can read the key" not in lines(producer, URL, "n")
 
 
 def test_waiting_asks_with_the_readers_key_and_prints_the_ingestors(run: Any, server: Any) -> None:

@@ -6,7 +6,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from builders import ran
+from catalog.cli import demo
 from catalog.cli.demo import TO_TRY
 from catalog.demo import events
 
@@ -43,9 +46,35 @@ def test_what_else_is_in_the_catalog_stays(run: Run) -> None:
     given = b"\n".join(ran("etl").reading("raw").writing("clean"))
     run("ingest", "-", given=given)
     before = run("lineage", "dataset", "shop", "clean").out
-    run("demo")
+    run("demo", "--yes")
 
     assert run("lineage", "dataset", "shop", "clean").out == before
+
+
+def test_a_log_with_other_events_is_not_added_to_unasked(run: Run) -> None:
+    run("ingest", "-", given=b"\n".join(ran("etl").writing("clean")))
+    refused = run("demo", code=1).err
+
+    assert "stays for good" in refused
+    assert "--yes" in refused
+    assert run("demo", "--yes", "--json").json["already_there"] == 0
+    assert run("demo", "--json").json["events_loaded"] == 0
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1)])
+def test_on_a_terminal_it_asks(answer: str, code: int, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("ingest", "-", given=b"\n".join(ran("etl").writing("clean")))
+    monkeypatch.setattr(demo, "_is_asking", lambda: True)
+
+    said = run("demo", given=answer.encode(), code=code)
+
+    assert "Add the demo to it?" in said.err
+    assert ("events loaded" in said.out) is (code == 0)
+
+
+@pytest.mark.parametrize("option", ["--host=127.0.0.1", "--port=0"])
+def test_where_to_listen_is_nothing_without_a_server(option: str, run: Run) -> None:
+    assert "go with --serve" in run("demo", option, code=2).err
 
 
 def test_another_database_is_named_in_the_suggestions_too(run: Run) -> None:

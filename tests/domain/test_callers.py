@@ -75,6 +75,15 @@ def test_a_grant_that_can_mean_nothing_is_refused(grant: str) -> None:
         grants(Role.INGESTOR, [grant])
 
 
+def test_grants_are_bounded_in_length_and_number() -> None:
+    most = ["x" * 1_000, *(str(number) for number in range(99))]
+    assert len(grants(Role.INGESTOR, most)) == 100
+    with pytest.raises(BadRequest, match="101 namespaces are too many"):
+        grants(Role.INGESTOR, [*most, "one more"])
+    with pytest.raises(BadRequest, match="1001 characters"):
+        grants(Role.INGESTOR, ["x" * 1_001])
+
+
 @given(RANDOM)
 def test_a_key_is_recognised_and_called_by_its_beginning(random: str) -> None:
     key = keys.spell(random)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException
 from sqlalchemy import select
 
 from builders import declared_dataset, facet
@@ -286,6 +287,25 @@ def test_a_partition_that_cannot_be_claimed_is_claimed_later(
         return claim(connection, partitions)
 
     monkeypatch.setattr(offsets, "claim", unwilling)
+    broker.send(events(8), topic)
+    consume(database, wanted)
+    assert refusals == [0]
+    assert bodies(database) == Counter(events(8))
+
+
+def test_a_client_that_cannot_take_what_it_was_assigned_joins_again(
+    database: Database, broker: Broker, wanted: Subscription, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals = [1]
+
+    class Unwilling(Consumer):
+        def incremental_assign(self, partitions: Any) -> None:
+            if refusals[0]:
+                refusals[0] -= 1
+                raise KafkaException(KafkaError(KafkaError._STATE))
+            super().incremental_assign(partitions)
+
+    monkeypatch.setattr(kafka_member, "Consumer", Unwilling)
     broker.send(events(8), topic)
     consume(database, wanted)
     assert refusals == [0]
