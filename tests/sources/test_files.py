@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.domain.errors import BadRequest, CatalogError
@@ -166,7 +166,8 @@ def test_progress_adds_up_to_the_size_of_the_files_on_disk(tmp_path: Path) -> No
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
 )
 
 
@@ -188,7 +189,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("way", ["lines", "array", "printed array", "printed one after another"])
-@given(events=st.lists(st.dictionaries(st.text(), json_values, min_size=1), max_size=5), chunk=st.integers(1, 9))
+# A chunk of a byte means to look at every byte again and again.
+@settings(max_examples=settings().max_examples // 4)
+@given(events=st.lists(st.dictionaries(st.text(), json_values, min_size=1, max_size=4), max_size=4), chunk=st.integers(1, 9))
 def test_events_come_out_the_same_whichever_way_they_were_written(
     folder: Path, way: str, events: list[Any], chunk: int
 ) -> None:
