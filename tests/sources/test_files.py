@@ -191,7 +191,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("way", ["lines", "array", "printed array", "printed one after another"])
 # A chunk of a byte means to look at every byte again and again.
 @settings(max_examples=settings().max_examples // 4)
-@given(events=st.lists(st.dictionaries(st.text(), json_values, min_size=1, max_size=4), max_size=4), chunk=st.integers(1, 9))
+@given(
+    events=st.lists(st.dictionaries(st.text(), json_values, min_size=1, max_size=4), max_size=4),
+    chunk=st.integers(1, 9),
+)
 def test_events_come_out_the_same_whichever_way_they_were_written(
     folder: Path, way: str, events: list[Any], chunk: int
 ) -> None:
