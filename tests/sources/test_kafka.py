@@ -335,7 +335,7 @@ def advance_and_die(connection, places):
 
 if where == "inside":
     offsets.advance = advance_and_die
-quick = {"session.timeout.ms": "2000", "heartbeat.interval.ms": "400"}
+quick = {"session.timeout.ms": "4000", "heartbeat.interval.ms": "500"}
 wanted = kafka.Subscription(bootstrap, (topic,), topic, until_end=True, config=quick)
 kafka.KafkaSource(Ingest(Database(url)), wanted, count if where == "after" else None).run()
 """
