@@ -23,7 +23,7 @@ from measuring import fresh, opened
 from sqlalchemy import Table
 
 from catalog.domain.ids import dataset_id, digest_key, job_id, key, namespace_id, run_id
-from catalog.domain.projection import NEVER, DatasetUse, RunFacts, Stamp
+from catalog.domain.projection import NEVER, RunFacts, Stamp
 from catalog.domain.statement import Edge, Statement, resolve, statement_key
 from catalog.domain.timeline import FOREVER
 from catalog.domain.words import Role, RunState, Scope
@@ -32,7 +32,7 @@ from catalog.store.dialect import in_key_order
 from catalog.store.edge_writer import _edge_row as edge_row
 from catalog.store.engine import Database
 from catalog.store.maintenance import dump_digest
-from catalog.store.rows import run_row, sort_key, use_row
+from catalog.store.rows import run_row, sort_key
 from catalog.store.run_writer import version_key
 from catalog.store.tables import (
     GRAPH,
@@ -44,10 +44,10 @@ from catalog.store.tables import (
     namespace,
     ownership,
     run,
-    run_dataset,
     run_statement,
     search_document,
     statement,
+    statement_dataset,
     tag,
 )
 
@@ -288,10 +288,10 @@ def _add_run(rows: _Rows, pipe: Pipe, at: int, said: Statement, written: set[int
     if statement_id not in written:
         written.add(statement_id)
         rows[statement].append({"id": statement_id, "body": zstandard.compress(encoded)})
-    rows[run_statement].append({"run_id": facts.id, "statement_id": statement_id, "job_id": owner, "at": at})
+        used = [*((id, Role.INPUT) for id in said.inputs), *((id, Role.OUTPUT) for id in said.outputs)]
+        rows[statement_dataset] += [{"statement_id": statement_id, "dataset_id": d, "role": int(r)} for d, r in used]
+    rows[run_statement].append({"run_id": facts.id, "statement_id": statement_id, "at": at, "last_at": at})
     rows[job_version].append({"id": facts.version_id, "job_id": owner, "code": ""})
-    used = [*((id, Role.INPUT) for id in said.inputs), *((id, Role.OUTPUT) for id in said.outputs)]
-    rows[run_dataset] += [use_row(DatasetUse(facts.id, id, role, at, at)) for id, role in used]
     return facts
 
 

@@ -19,7 +19,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Inspector, Table, event, inspect, text
+from sqlalchemy import Connection, Inspector, Table, event, inspect, select, text
 
 from catalog.domain.errors import BadRequest, NotMigrated, Unavailable
 from catalog.domain.projection import NEVER
@@ -27,10 +27,13 @@ from catalog.store import migrate
 from catalog.store.engine import Database
 from catalog.store.tables import log_entry, log_head, metadata, run, run_dataset
 from catalog.store.tables.search import is_declared
+from catalog.store.uses import uses
+from histories import put
 
 NewUrl = Callable[..., AbstractContextManager[str]]
 
 ROOT = Path(migrate.__file__).parents[2]
+_TIMES = {"first_at", "last_at"}
 
 
 @pytest.fixture
@@ -75,7 +78,8 @@ def test_rows_survive_being_packed_as_before_and_back(database: Database) -> Non
     with database.write() as connection:
         for table in tables:
             full = {column.name: 1 if column.type.python_type is int else _filler(column) for column in table.columns}
-            bare = {**full, **{column.name: None for column in table.columns if column.nullable}}
+            # With its times, a use is that of an event: of runs the statements have them.
+            bare = {**full, **{c.name: None for c in table.columns if c.nullable and c.name not in _TIMES}}
             keys = [column.name for column in table.primary_key]
             connection.execute(table.insert(), [full, {**bare, **dict.fromkeys(keys, 2)}])
     before = _rows(database, tables)
@@ -88,6 +92,23 @@ def test_rows_survive_being_packed_as_before_and_back(database: Database) -> Non
     migrate.upgrade(database)
     assert tuple(never) == (NEVER.at, NEVER.tie, NEVER.at, NEVER.tie)
     assert _rows(database, tables) == before
+
+
+def test_what_runs_used_survives_being_said_by_statements(database: Database) -> None:
+    put(database, [(Path(__file__).parent / "events" / "spark.ndjson").read_bytes().splitlines()])
+    before = _uses(database)
+    migrate.downgrade(database, "2026_11_22_tuned")
+    with database.read() as connection:
+        rows = connection.exec_driver_sql("SELECT activity_id, dataset_id, role, first_at, last_at FROM run_dataset")
+        assert {tuple(row) for row in rows} == {use[:5] for use in before}
+    migrate.upgrade(database)
+    assert before
+    assert _uses(database) == before
+
+
+def _uses(database: Database) -> set[tuple[Any, ...]]:
+    with database.read() as connection:
+        return {tuple(row) for row in connection.execute(select(uses(lambda _: ())))}
 
 
 def test_alembic_finds_nothing_that_tables_and_migrations_say_differently(database: Database) -> None:

@@ -85,13 +85,16 @@ def later(one: int | None, other: int | None) -> int | None:
 
 
 class DatasetUse(Record, frozen=True):
-    """That an activity read, wrote or declared a dataset, and how much of it."""
+    """That an activity read, wrote or declared a dataset, and how much of it.
+
+    `first_at` and `last_at` are None where the statements of the run say when.
+    """
 
     activity_id: int
     dataset_id: int
     role: Role
-    first_at: int
-    last_at: int
+    first_at: int | None
+    last_at: int | None
     rows: int | None = None
     size: int | None = None
     files: int | None = None
@@ -110,8 +113,8 @@ class DatasetUse(Record, frozen=True):
             self.activity_id,
             self.dataset_id,
             self.role,
-            min(self.first_at, other.first_at),
-            max(self.last_at, other.last_at),
+            earlier(self.first_at, other.first_at),
+            later(self.last_at, other.last_at),
             measured.rows,
             measured.size,
             measured.files,
@@ -120,6 +123,11 @@ class DatasetUse(Record, frozen=True):
             labelled.label_stamp,
             self.lifecycle if self.lifecycle is other.lifecycle else self.lifecycle | other.lifecycle,
         )
+
+    @property
+    def says_more(self) -> bool:
+        """Whether there is more to it than that it was used."""
+        return self.measured_stamp != NEVER or self.label_stamp != NEVER or self.lifecycle is not Lifecycle.NONE
 
     @property
     def _measure(self) -> tuple[Stamp, int, int, int]:

@@ -24,7 +24,8 @@ from catalog.store.dialect import any_of, delete_keys, insert, upsert
 from catalog.store.engine import Write
 from catalog.store.field_writer import write_fields
 from catalog.store.rows import by_ids, storable
-from catalog.store.tables import dataset, facet, job, log_entry, ownership, run_dataset, tag
+from catalog.store.tables import dataset, facet, job, log_entry, ownership, tag
+from catalog.store.uses import sayings
 
 STREAMING = "STREAMING"
 """The `processingType` of jobs that are not expected to end."""
@@ -175,10 +176,8 @@ class _History:
         if facet_key.scope is Scope.JOB:
             whose = log_entry.c.subject_id == subject
         else:
-            activities = select(run_dataset.c.activity_id).where(
-                run_dataset.c.dataset_id == subject, run_dataset.c.last_at >= after.at
-            )
-            whose = log_entry.c.activity_id.in_(activities)
+            said = sayings(lambda said: (said.dataset_id == subject, said.last_at >= after.at)).subquery()
+            whose = log_entry.c.activity_id.in_(select(said.c.activity_id))
         stamp = tuple_(log_entry.c.event_time, log_entry.c.digest_key)
         between = and_(
             whose,

@@ -21,7 +21,8 @@ from catalog.store.liveness import dead_intervals
 from catalog.store.names import Names
 from catalog.store.rows import by_ids
 from catalog.store.run_hops import RunHops
-from catalog.store.tables import edge, run, run_dataset
+from catalog.store.tables import edge, run
+from catalog.store.uses import of_activities
 
 _ENTERING = (Conduct.THROUGH, Conduct.END)
 _STEPPED = (EntityKind.DATASET, EntityKind.JOB, EntityKind.RUN)
@@ -144,7 +145,7 @@ class Steps:
     def _of_run_io(self, runs: list[int], *, upstream: bool) -> Iterator[Hops]:
         """What runs read or wrote: the first hop of a walk that begins at a run."""
         role = Role.INPUT if upstream else Role.OUTPUT
-        uses = by_ids(self.connection, run_dataset, run_dataset.c.activity_id, runs, run_dataset.c.role == int(role))
+        uses = of_activities(self.connection, runs, role)
         jobs = {row.id: row.job_id for row in by_ids(self.connection, run, run.c.id, runs)}
         self.names.learn([use.dataset_id for use in uses])
         for use in (use for use in uses if use.first_at <= self.window.last):

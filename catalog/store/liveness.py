@@ -6,11 +6,15 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from sqlalchemy import select
+
 from catalog.domain.timeline import FOREVER, Interval, joined
 from catalog.domain.words import Lifecycle, Role
+from catalog.store.dialect import any_of
 from catalog.store.engine import Read
 from catalog.store.rows import by_ids
-from catalog.store.tables import dataset_drop, run_dataset
+from catalog.store.tables import dataset_drop
+from catalog.store.uses import uses
 
 
 def dead_intervals(connection: Read, datasets: Mapping[int, Sequence[int]]) -> dict[int, list[Interval]]:
@@ -28,7 +32,8 @@ def dead_intervals(connection: Read, datasets: Mapping[int, Sequence[int]]) -> d
         return {}
     writes: dict[int, list[int]] = defaultdict(list)
     names = [name for id in drops for name in datasets[id]]
-    for row in by_ids(connection, run_dataset, run_dataset.c.dataset_id, names, run_dataset.c.role != int(Role.INPUT)):
+    written = uses(lambda said: (any_of(connection, said.dataset_id, names), said.role != int(Role.INPUT)))
+    for row in connection.execute(select(written)):
         if not Lifecycle(row.lifecycle).ends_dataset:
             writes[owner[row.dataset_id]] += [row.first_at, row.last_at]
     return {id: joined(Interval(at, _next(sorted(writes[id]), at)) for at in dropped) for id, dropped in drops.items()}

@@ -21,7 +21,8 @@ from catalog.store.engine import Read
 from catalog.store.facet_writer import STREAMING
 from catalog.store.names import Names
 from catalog.store.rows import by_ids
-from catalog.store.tables import job, run, run_dataset
+from catalog.store.tables import job, run
+from catalog.store.uses import of_activities, uses
 
 
 class _Written(NamedTuple):
@@ -86,7 +87,7 @@ class RunHops:
     def _touched(self, runs: Collection[int], *, upstream: bool) -> set[int]:
         """The datasets these runs read (upstream) or wrote."""
         role = Role.INPUT if upstream else Role.OUTPUT
-        uses = by_ids(self.connection, run_dataset, run_dataset.c.activity_id, runs, run_dataset.c.role == int(role))
+        uses = of_activities(self.connection, runs, role)
         self.names.learn([use.dataset_id for use in uses])
         return {self.names.canonical[use.dataset_id] for use in uses}
 
@@ -96,14 +97,12 @@ class RunHops:
         history: dict[int, tuple[list[_Written], list[_Read]]] = defaultdict(lambda: ([], []))
         if not datasets:
             return history
+        names = self.names.of(datasets)
+        use = uses(lambda said: (any_of(self.connection, said.dataset_id, names), said.first_at <= self.until))
         rows = self.connection.execute(
-            select(run_dataset, run.c.first_at.label("began"), run.c.completed_at, job.c.processing_type)
-            .join(run, run.c.id == run_dataset.c.activity_id)
+            select(use, run.c.first_at.label("began"), run.c.completed_at, job.c.processing_type)
+            .join(run, run.c.id == use.c.activity_id)
             .join(job, job.c.id == run.c.job_id)
-            .where(
-                any_of(self.connection, run_dataset.c.dataset_id, self.names.of(datasets)),
-                run_dataset.c.first_at <= self.until,
-            )
         )
         for row in rows:
             writes, reads = history[self.names.canonical[row.dataset_id]]

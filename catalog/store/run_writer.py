@@ -12,6 +12,7 @@ from sqlalchemy import select
 from catalog.domain.ids import key
 from catalog.domain.projection import DatasetUse, Projection, RunFacts, Stamp, later
 from catalog.domain.statement import NOTHING_SAID, Statement, statement_key
+from catalog.domain.timeline import Interval
 from catalog.domain.words import Lifecycle, Node
 from catalog.store import timeline_writer
 from catalog.store.dialect import delete_keys, insert_new, upsert
@@ -96,32 +97,42 @@ def _write_statements(
 
     The answer is, of the runs that said something new, the times when they did, and all that they said.
     """
-    said: dict[tuple[int, int], int] = {}
-    jobs: dict[int, int] = {}
+    said: dict[tuple[int, int], Interval] = {}
     for p in projections:
         if p.declaration is None and p.statement != NOTHING_SAID:
-            pair = (p.activity_id, statements.add(p.statement))
-            said[pair] = min(p.stamp.at, said.get(pair, p.stamp.at))
-            jobs[p.activity_id] = p.subject_id
+            pair, at = (p.activity_id, statements.add(p.statement)), p.stamp.at
+            said[pair] = _wider(said.get(pair), Interval(at, at))
     statements.flush()
     known = {
-        (row.run_id, row.statement_id): row.at
-        for row in by_ids(connection, run_statement, run_statement.c.run_id, jobs)
+        (row.run_id, row.statement_id): Interval(row.at, row.last_at)
+        for row in by_ids(connection, run_statement, run_statement.c.run_id, {run_id for run_id, _ in said})
     }
-    new = {pair: at for pair, at in said.items() if pair not in known or at < known[pair]}
+    now = {pair: _wider(known.get(pair), span) for pair, span in said.items()}
     upsert(
         connection,
         run_statement,
-        [{"run_id": r, "statement_id": s, "job_id": jobs[r], "at": at} for (r, s), at in new.items()],
+        [
+            {"run_id": pair[0], "statement_id": pair[1], "at": span.start, "last_at": span.end}
+            for pair, span in now.items()
+            if known.get(pair) != span
+        ],
     )
+    # Only since when something was said moves lineage.
     times: dict[int, set[int]] = defaultdict(set)
-    for (run_id, statement_id), at in new.items():
-        times[run_id] |= {at, known.get((run_id, statement_id), at)}
+    for (run_id, statement_id), (at, _) in now.items():
+        before = known.get((run_id, statement_id))
+        if before is None or at < before.start:
+            times[run_id] |= {at, at if before is None else before.start}
     parts: dict[int, set[int]] = defaultdict(set)
-    for run_id, statement_id in (*known, *new):
+    for run_id, statement_id in (*known, *now):
         if run_id in times:
             parts[run_id].add(statement_id)
     return times, statements.unions(parts)
+
+
+def _wider(known: Interval | None, said: Interval) -> Interval:
+    """The first and the last moment of both; unlike other intervals this one is closed."""
+    return said if known is None else Interval(min(known.start, said.start), max(known.end, said.end))
 
 
 def _versions(runs: Mapping[int, RunFacts], whole: Mapping[int, Statement]) -> dict[int, int | None]:
@@ -166,11 +177,16 @@ def _write_versions(
 
 
 def _write_uses(connection: Write, projections: Sequence[Projection], runs: Mapping[int, RunFacts]) -> list[DatasetUse]:
-    """Note what was read and written; the answer is all that is known of the uses by the activities of the batch."""
+    """Note what there is to say of uses; the answer is all of that for the activities of the batch."""
     news: dict[tuple[int, int, int], DatasetUse] = {}
-    for use in (use for p in projections for use in p.uses):
-        id = (use.activity_id, use.dataset_id, use.role)
-        news[id] = news[id] | use if id in news else use
+    for p in projections:
+        of_run = p.declaration is None
+        for use in p.uses:
+            if of_run and not use.says_more:
+                continue
+            said = structs.replace(use, first_at=None, last_at=None) if of_run else use
+            id = (use.activity_id, use.dataset_id, use.role)
+            news[id] = news[id] | said if id in news else said
     # A run's last event may name no dataset, yet it is what makes its drops real.
     finished = {id for id, facts in runs.items() if facts.completed_at is not None}
     known = {

@@ -14,12 +14,21 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from catalog.domain.search_words import SHORTEST_PIECE, grams, segments, wholes
+from catalog.store.among import among
 from catalog.store.dialect import any_of, delete_keys, upsert
 from catalog.store.engine import Read, Write
 from catalog.store.rows import by_ids
 from catalog.store.search_index import Token
 from catalog.store.search_sources import KINDS, Source, read
 from catalog.store.tables import dataset, dataset_drop, job, search_document
+
+_one, _same = dataset.alias(), dataset.alias()
+_DROPPED: Final = (
+    select(dataset_drop.c.dataset_id)
+    .join(_one, _one.c.id == dataset_drop.c.dataset_id)
+    .join(_same, _same.c.canonical_id == _one.c.canonical_id)
+    .where(among(_same.c.id, "ids"))
+)
 
 _FILLED_AT_ONCE: Final = 2_000
 _SHORT: Final = 100
@@ -37,8 +46,8 @@ def write(connection: Write, worded: Collection[int], mentioned: Collection[int]
         mentioned: every dataset of the batch: those that were dropped may live again.
     """
     touched = set(worded)
-    # By `by_ids`, as this runs for every batch: its statement is made once.
-    touched.update(row.dataset_id for row in by_ids(connection, dataset_drop, dataset_drop.c.dataset_id, mentioned))
+    # Under whatever name it was dropped, a write under any of its names makes it live.
+    touched.update(connection.scalars(_DROPPED, {"ids": mentioned}))
     if touched:
         _rewrite(connection, touched)
 

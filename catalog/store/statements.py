@@ -10,11 +10,12 @@ from operator import or_
 import zstandard
 
 from catalog.domain.statement import Edges, Statement, grouped, resolve, statement_key
+from catalog.domain.words import Role
 from catalog.store.dialect import insert_new
 from catalog.store.engine import Read
 from catalog.store.field_writer import write_fields
 from catalog.store.rows import by_ids
-from catalog.store.tables import run_statement, statement
+from catalog.store.tables import run_statement, statement, statement_dataset
 
 
 class Statements:
@@ -48,6 +49,16 @@ class Statements:
         there = {row.id for row in by_ids(self.connection, statement, statement.c.id, self._new)}
         new = {id: body for id, body in self._new.items() if id not in there}
         insert_new(self.connection, statement, [{"id": id, "body": zstandard.compress(b)} for id, b in new.items()])
+        insert_new(
+            self.connection,
+            statement_dataset,
+            [
+                {"statement_id": id, "dataset_id": dataset, "role": int(role)}
+                for id in new
+                for role, named in ((Role.INPUT, self._known[id].inputs), (Role.OUTPUT, self._known[id].outputs))
+                for dataset in named
+            ],
+        )
         flows = {flow for id in new for flow in self._known[id].columns | self._known[id].entries}
         columns = {(end.id, end.column) for flow in flows for end in (flow.source, flow.target) if end.column}
         self.columns_of |= {owner for owner, _ in columns}

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, and_, func, select
 
 from catalog.domain.projection import RunFacts
 from catalog.domain.statement import Edges, Statement
@@ -172,8 +172,10 @@ class Timelines:
             return {}
         wanted = listed(self.connection, ("job", "until"), asked)
         rows = self.connection.execute(
-            select(run_statement)
-            .join(wanted, wanted.c.job == run_statement.c.job_id)
+            select(run_statement, run.c.job_id)
+            .join(run, run.c.id == run_statement.c.run_id)
+            # Nothing is said before the run began; the index of runs knows when that was.
+            .join(wanted, and_(wanted.c.job == run.c.job_id, run.c.first_at < wanted.c.until))
             .where(run_statement.c.at < wanted.c.until)
             .order_by(run_statement.c.at, run_statement.c.run_id, run_statement.c.statement_id)
         ).all()

@@ -32,6 +32,9 @@ STORY = [
     *ran("dropper", 80).writing("gone"),
     *ran("dropper", 90).writing("gone", lifecycleStateChange=dropped()),
     *ran("dropper", 95).writing("old"),
+    # Dropped under one of its names, written under the other.
+    declared_dataset("attic", 6, symlinks=also_known_as(("shop", "cellar")), lifecycleStateChange=dropped()),
+    *ran("keeper", 100).writing("cellar"),
     declared_dataset("people", 5, ownership=facet(owners=[{"name": "Ada"}])),
     declared_dataset("model", 5, datasetType=facet(datasetType="MODEL")),
 ]
@@ -50,7 +53,7 @@ def test_documents_are_the_same_in_any_order_and_after_a_rebuild(new_database: N
     with new_database() as one:
         put(one, STORY)
         expected = documents(one)
-        assert len(expected) == 11
+        assert len(expected) == 13
         replay.rebuild(one)
         assert documents(one) == expected
         with one.write() as connection:

@@ -18,7 +18,18 @@ from catalog.store.engine import Read
 from catalog.store.liveness import dead_intervals
 from catalog.store.paging import Order, Page, Slice
 from catalog.store.read.subjects import begins, contains
-from catalog.store.tables import dataset, dataset_alias, facet, field, namespace, ownership, run_dataset, tag
+from catalog.store.tables import (
+    dataset,
+    dataset_alias,
+    facet,
+    field,
+    namespace,
+    ownership,
+    run_dataset,
+    run_statement,
+    statement_dataset,
+    tag,
+)
 
 _ORDER = Order("dataset", (dataset.c.sort_key, dataset.c.id))
 
@@ -120,13 +131,20 @@ def columns(connection: Read, ids: Collection[int]) -> dict[int, list[str]]:
 def updated_at(connection: Read, ids: Collection[int]) -> dict[int, int]:
     """When each dataset was last read, written or declared, or a facet of it changed; never heard of: missing."""
     mine = any_of(connection, dataset.c.canonical_id, ids)
-    used = select(dataset.c.canonical_id.label("id"), func.max(run_dataset.c.last_at).label("at")).join(
-        run_dataset, run_dataset.c.dataset_id == dataset.c.id
+    # By statements, each of whose last runs the index says: a dataset has few of those, and many runs.
+    last = select(func.max(run_statement.c.last_at)).where(
+        run_statement.c.statement_id == statement_dataset.c.statement_id
+    )
+    used = select(dataset.c.canonical_id.label("id"), func.max(last.scalar_subquery()).label("at")).join(
+        statement_dataset, statement_dataset.c.dataset_id == dataset.c.id
+    )
+    declared = select(dataset.c.canonical_id.label("id"), func.max(run_dataset.c.last_at).label("at")).join(
+        run_dataset, and_(run_dataset.c.dataset_id == dataset.c.id, run_dataset.c.last_at.is_not(None))
     )
     said = select(dataset.c.canonical_id.label("id"), func.max(facet.c.valid_from).label("at")).join(
         facet, facet.c.subject_id == dataset.c.id
     )
-    both = union_all(*(each.where(mine).group_by(dataset.c.canonical_id) for each in (used, said))).subquery()
+    both = union_all(*(each.where(mine).group_by(dataset.c.canonical_id) for each in (used, declared, said))).subquery()
     rows = connection.execute(select(both.c.id, func.max(both.c.at)).group_by(both.c.id))
     return {id: at for id, at in rows}  # noqa: C416 - rows, not pairs, to mypy
 

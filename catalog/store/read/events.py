@@ -16,7 +16,8 @@ from catalog.store import bodies, paging
 from catalog.store.dialect import any_of
 from catalog.store.engine import Read
 from catalog.store.paging import Order, Page, Slice
-from catalog.store.tables import dataset, log_body, log_entry, quarantine, run, run_dataset
+from catalog.store.tables import dataset, log_body, log_entry, quarantine, run
+from catalog.store.uses import sayings
 
 _ACCEPTED = Order("event", (log_entry.c.seq,))
 _BY_TIME = Order("run event", (log_entry.c.event_time, log_entry.c.digest_key))
@@ -159,8 +160,8 @@ def _matching(wanted: EventFilter) -> Select[Any]:
     if wanted.dataset is not None:
         own = select(dataset.c.canonical_id).where(dataset.c.id == dataset_id(*wanted.dataset))
         names = select(dataset.c.id).where(dataset.c.canonical_id.in_(own))
-        using = select(run_dataset.c.activity_id).where(run_dataset.c.dataset_id.in_(names))
-        found = found.where(log_entry.c.activity_id.in_(using))
+        using = sayings(lambda said: (said.dataset_id.in_(names),)).subquery()
+        found = found.where(log_entry.c.activity_id.in_(select(using.c.activity_id)))
     if wanted.run_id is not None:
         named = select(run.c.id).where(run.c.run_key == key("run_id", wanted.run_id))
         found = found.where(log_entry.c.activity_id.in_(named))

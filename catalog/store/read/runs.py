@@ -19,7 +19,8 @@ from catalog.store.dialect import any_of
 from catalog.store.engine import Read
 from catalog.store.paging import Order, Page, Slice
 from catalog.store.rows import use_record
-from catalog.store.tables import dataset, job, run, run_dataset
+from catalog.store.tables import dataset, job, run
+from catalog.store.uses import uses
 
 _ALL: Select[Any] = select(
     run.c.id, run.c.job_id, run.c.run_id, run.c.state, run.c.first_at, run.c.last_at, run.c.started_at,
@@ -165,11 +166,11 @@ def outputs(connection: Read, ids: Collection[int]) -> dict[int, list[DatasetUse
 
 def _uses(connection: Read, ids: Collection[int], role: Role) -> dict[int, list[DatasetUse]]:
     shown = dataset.alias("shown")
+    used = uses(lambda said: (any_of(connection, said.activity_id, ids), said.role == int(role)))
     rows = connection.execute(
-        select(run_dataset, shown.c.id.label("shown_id"))
-        .join(dataset, dataset.c.id == run_dataset.c.dataset_id)
+        select(used, shown.c.id.label("shown_id"))
+        .join(dataset, dataset.c.id == used.c.dataset_id)
         .join(shown, shown.c.id == dataset.c.canonical_id)
-        .where(any_of(connection, run_dataset.c.activity_id, ids), run_dataset.c.role == int(role))
         .order_by(shown.c.sort_key, shown.c.id)
     )
     result: dict[int, dict[int, DatasetUse]] = defaultdict(dict)

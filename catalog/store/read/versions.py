@@ -13,7 +13,8 @@ from catalog.store import paging
 from catalog.store.dialect import any_of
 from catalog.store.engine import Read
 from catalog.store.paging import Order, Page, Slice
-from catalog.store.tables import dataset, job_version, run, run_dataset
+from catalog.store.tables import dataset, job_version, run
+from catalog.store.uses import Where, uses
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +50,6 @@ class JobVersionRow:
     runs: int
 
 
-_AT = case((run_dataset.c.role == int(Role.OUTPUT), run.c.completed_at), else_=run_dataset.c.last_at)
-_OF_DATASETS = (
-    select(
-        dataset.c.canonical_id, run_dataset.c.dataset_id.label("named_id"), run_dataset.c.activity_id,
-        run.c.id.label("run_id"), _AT.label("created_at"), run_dataset.c.label.label("version"),
-        run_dataset.c.row_count, run_dataset.c.byte_count, run_dataset.c.file_count, run_dataset.c.lifecycle,
-    )
-    .select_from(run_dataset)
-    .join(dataset, dataset.c.id == run_dataset.c.dataset_id)
-    .outerjoin(run, run.c.id == run_dataset.c.activity_id)
-    .where(
-        or_(
-            and_(run_dataset.c.role == int(Role.OUTPUT), run.c.completed_at.is_not(None)),
-            and_(run_dataset.c.role == int(Role.DECLARED), run_dataset.c.label.is_not(None)),
-        )
-    )
-)  # fmt: skip
-_LATEST_FIRST = Order(
-    "dataset version", (_AT, run_dataset.c.activity_id, run_dataset.c.dataset_id), descending=True
-)  # fmt: skip
-
 _done = (
     select(run.c.version_id, func.min(run.c.completed_at).label("created_at"), func.count().label("runs"))
     .where(run.c.version_id.is_not(None), run.c.completed_at.is_not(None))
@@ -81,22 +61,27 @@ def of_datasets(
     connection: Read, ids: Collection[int], page: Page, as_of: int | None = None
 ) -> dict[int, Slice[DatasetVersionRow]]:
     """The versions of each dataset, the latest first; with `as_of`, those there were by then."""
-    statement = _OF_DATASETS if as_of is None else _OF_DATASETS.where(as_of >= _AT)
-    found = paging.paginate_each(connection, statement, dataset.c.canonical_id, ids, order=_LATEST_FIRST, page=page)
+    statement, order = _of_datasets(_named(connection, ids))
+    if as_of is not None:
+        statement = statement.where(as_of >= order.keys[0])
+    found = paging.paginate_each(connection, statement, dataset.c.canonical_id, ids, order=order, page=page)
     return {owner: rows.each(_dataset_version) for owner, rows in found.items()}
 
 
 def count_of_datasets(connection: Read, ids: Collection[int]) -> dict[int, int]:
     """How many versions each dataset has."""
-    return paging.count_each(connection, _OF_DATASETS, dataset.c.canonical_id, ids)
+    statement, _ = _of_datasets(_named(connection, ids))
+    return paging.count_each(connection, statement, dataset.c.canonical_id, ids)
 
 
 def by_keys(connection: Read, keys: Collection[tuple[int, int]]) -> dict[tuple[int, int], DatasetVersionRow]:
     """The versions that these activities made of the datasets under these names: pairs of `named_id, activity_id`."""
     # Every asked dataset with every asked activity: few more than the pairs, and both engines have an index for it.
-    found: Select[Any] = _OF_DATASETS.where(
-        any_of(connection, run_dataset.c.dataset_id, {named for named, _ in keys}),
-        any_of(connection, run_dataset.c.activity_id, {activity for _, activity in keys}),
+    found, _ = _of_datasets(
+        lambda said: (
+            any_of(connection, said.dataset_id, {named for named, _ in keys}),
+            any_of(connection, said.activity_id, {activity for _, activity in keys}),
+        )
     )
     return {(row.named_id, row.activity_id): _dataset_version(row) for row in connection.execute(found)}
 
@@ -145,6 +130,34 @@ def latest_runs(connection: Read, ids: Collection[int]) -> dict[int, int]:
     )
     rows = connection.execute(select(latest.c.version_id, latest.c.id).where(latest.c.rank == 1))
     return {version: id for version, id in rows}  # noqa: C416 - rows, not pairs, to mypy
+
+
+def _named(connection: Read, ids: Collection[int]) -> Where:
+    names = select(dataset.c.id).where(any_of(connection, dataset.c.canonical_id, ids))
+    return lambda said: (said.dataset_id.in_(names),)
+
+
+def _of_datasets(where: Where) -> tuple[Select[Any], Order]:
+    """Versions among the uses that `where` wants."""
+    use = uses(lambda said: (*where(said), said.role != int(Role.INPUT)))
+    at = case((use.c.role == int(Role.OUTPUT), run.c.completed_at), else_=use.c.last_at)
+    statement = (
+        select(
+            dataset.c.canonical_id, use.c.dataset_id.label("named_id"), use.c.activity_id, run.c.id.label("run_id"),
+            at.label("created_at"), use.c.label.label("version"), use.c.row_count, use.c.byte_count, use.c.file_count,
+            use.c.lifecycle,
+        )
+        .select_from(use)
+        .join(dataset, dataset.c.id == use.c.dataset_id)
+        .outerjoin(run, run.c.id == use.c.activity_id)
+        .where(
+            or_(
+                and_(use.c.role == int(Role.OUTPUT), run.c.completed_at.is_not(None)),
+                and_(use.c.role == int(Role.DECLARED), use.c.label.is_not(None)),
+            )
+        )
+    )  # fmt: skip
+    return statement, Order("dataset version", (at, use.c.activity_id, use.c.dataset_id), descending=True)
 
 
 def _of_jobs(wanted: ColumnElement[bool]) -> tuple[Select[Any], Order]:

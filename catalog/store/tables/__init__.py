@@ -19,6 +19,7 @@ from catalog.store.tables.graph import (
     run_dataset,
     run_statement,
     statement,
+    statement_dataset,
     tag,
 )
 from catalog.store.tables.log import log_body, log_entry, log_head, log_node, quarantine
@@ -27,7 +28,7 @@ from catalog.store.tables.search import search_document
 
 GRAPH = (
     namespace, dataset, dataset_alias, dataset_drop, field, job, job_version, run, run_dataset, run_statement,
-    statement, declaration, edge, field_edge, facet, tag, ownership, search_document,
+    statement, statement_dataset, declaration, edge, field_edge, facet, tag, ownership, search_document,
 )  # fmt: skip
 """Every table that `rebuild` empties and fills again."""
 
@@ -35,5 +36,5 @@ __all__ = [
     "GRAPH", "api_key", "dataset", "dataset_alias", "dataset_drop", "declaration", "edge", "facet", "field",
     "field_edge", "job", "job_version", "kafka_offset", "log_body", "log_entry", "log_head", "log_node", "metadata",
     "namespace", "ownership", "quarantine", "run", "run_dataset", "run_statement", "search_document", "statement",
-    "tag",
+    "statement_dataset", "tag",
 ]  # fmt: skip

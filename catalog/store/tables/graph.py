@@ -13,6 +13,7 @@ def _part(name: str) -> Column[int]:
 
 
 _HAS_PARENT = sql("parent_id IS NOT NULL")
+_DECLARED = sql("last_at IS NOT NULL")
 
 namespace = Table(
     "namespace",
@@ -148,8 +149,9 @@ run_dataset = Table(
     metadata,
     _part("activity_id"),
     _part("dataset_id"),
-    at("first_at"),
-    at("last_at"),
+    # NULL of a run: its statements say since when and until when.
+    at("first_at", null=True),
+    at("last_at", null=True),
     ref("row_count", null=True),
     ref("byte_count", null=True),
     ref("file_count", null=True),
@@ -160,8 +162,8 @@ run_dataset = Table(
     Column("role", SmallInteger, primary_key=True, autoincrement=False),
     small("lifecycle"),
     text("label", null=True),
-    Index("ix_run_dataset_dataset_id", "dataset_id", "last_at"),
-    comment="What a run read and wrote (an output is a version of the dataset), or an event declared.",
+    Index("ix_run_dataset_dataset_id", "dataset_id", "last_at", sqlite_where=_DECLARED, postgresql_where=_DECLARED),
+    comment="What there is to say of a run's datasets beside that it used them, and all that other events declared.",
     sqlite_with_rowid=False,
 )
 
@@ -173,15 +175,26 @@ statement = Table(
     comment="What events said about lineage, each distinct saying once.",
 )
 
+statement_dataset = Table(
+    "statement_dataset",
+    metadata,
+    _part("statement_id"),
+    _part("dataset_id"),
+    Column("role", SmallInteger, primary_key=True, autoincrement=False),
+    Index("ix_statement_dataset_dataset_id", "dataset_id"),
+    comment="The inputs and outputs that a statement names: what every run that says it read and wrote.",
+    sqlite_with_rowid=False,
+)
+
 run_statement = Table(
     "run_statement",
     metadata,
     _part("run_id"),
     _part("statement_id"),
-    ref("job_id"),
     at("at"),
-    Index("ix_run_statement_job_id", "job_id", "at"),
-    comment="Which run said what, since when.",
+    at("last_at"),
+    Index("ix_run_statement_statement_id", "statement_id", "last_at"),
+    comment="Which run said what, since when and when last.",
     sqlite_with_rowid=False,
 )
 
