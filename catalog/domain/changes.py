@@ -94,6 +94,26 @@ class ChildOf:
 
 
 @dataclass(frozen=True, slots=True)
+class Dependency:
+    """A job, perhaps one run of it, that a run waits for or that waits for it; rules and kind as sent."""
+
+    job: Name
+    run: str | None = None
+    kind: str | None = None
+    sequence_rule: str | None = None
+    status_rule: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DependsOn:
+    """What a run waits for and what waits for it. Order of work, never data flow."""
+
+    upstream: tuple[Dependency, ...]
+    downstream: tuple[Dependency, ...]
+    trigger_rule: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Scheduled:
     """The time a run is *for*. Texts as sent; the decoder of event times reads them."""
 
@@ -153,7 +173,8 @@ class ColumnsFrom:
 class LineageEntry:
     """One target of the explicit `lineage` facet with its sources.
 
-    `name` None stands for the event's own subject. No sources means "known to have none", which is a statement.
+    `name` None stands for the event's own subject. `sourceless` are the columns, and '' for the target itself, that
+    were sent with an empty list of sources: known to have none. Without a list nobody said.
     """
 
     type: str
@@ -161,6 +182,7 @@ class LineageEntry:
     sources: tuple[Source, ...]
     fields: tuple[tuple[str, Source], ...]
     run: str | None = None
+    sourceless: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +224,6 @@ class CodeAt:
 
 
 Change = (
-    Described | Tagged | Owned | Structured | Symlinked | ChildOf | Scheduled | JobTyped | DatasetTyped
-    | ColumnsFrom | Explicit | LifecycleChanged | Versioned | Measured | CodeAt
+    Described | Tagged | Owned | Structured | Symlinked | ChildOf | DependsOn | Scheduled | JobTyped
+    | DatasetTyped | ColumnsFrom | Explicit | LifecycleChanged | Versioned | Measured | CodeAt
 )  # fmt: skip

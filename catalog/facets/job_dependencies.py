@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from catalog.domain.wire import Shape, only_checks
+from catalog.domain.changes import Dependency, DependsOn, Name
+from catalog.domain.wire import Shape, present, reader
 from catalog.domain.words import Scope
 
 NAME: Final = "jobDependencies"
@@ -36,4 +37,25 @@ class _Facet(Shape, rename=None):
     trigger_rule: str | None = None
 
 
-changes: Final = only_checks(_Facet)
+_read: Final = reader(_Facet)
+
+
+def changes(payload: bytes) -> tuple[DependsOn]:
+    """What the run waits for, and what waits for it.
+
+    Raises:
+        ValueError: this is no such facet, or a job in it has no name.
+    """
+    facet = _read(payload)
+    upstream, downstream = (tuple(map(_named, present(sent))) for sent in (facet.upstream, facet.downstream))
+    return (DependsOn(upstream, downstream, facet.trigger_rule),)
+
+
+def _named(sent: _Dependency) -> Dependency:
+    return Dependency(
+        Name(sent.job.namespace, sent.job.name),
+        sent.run.run_id if sent.run else None,
+        sent.dependency_type or sent.type,
+        sent.sequence_trigger_rule,
+        sent.status_trigger_rule,
+    )

@@ -55,6 +55,7 @@ SAYS = {
     "jobType": changes.JobTyped,
     "lifecycleStateChange": changes.LifecycleChanged,
     "lineage": changes.Explicit,
+    "jobDependencies": changes.DependsOn,
     "nominalTime": changes.Scheduled,
     "outputStatistics": changes.Measured,
     "ownership": changes.Owned,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, and_, func, or_, select
+from sqlalchemy import FromClause, Row, Select, and_, func, or_, select
 
 from catalog.domain.ids import job_id, key, namespace_id
 from catalog.domain.projection import DatasetUse
@@ -22,11 +22,18 @@ from catalog.store.rows import use_record
 from catalog.store.tables import dataset, job, run
 from catalog.store.uses import uses
 
-_ALL: Select[Any] = select(
-    run.c.id, run.c.job_id, run.c.run_id, run.c.state, run.c.first_at, run.c.last_at, run.c.started_at,
-    run.c.completed_at, run.c.failed_at, run.c.aborted_at, run.c.nominal_start, run.c.nominal_end, run.c.parent_id,
-    run.c.root_id, run.c.version_id,
+_SHOWN = (
+    "id", "job_id", "run_id", "state", "first_at", "last_at", "started_at", "completed_at", "failed_at", "aborted_at",
+    "nominal_start", "nominal_end", "parent_id", "root_id", "version_id",
 )  # fmt: skip
+
+
+def selected(runs: FromClause) -> Select[Any]:
+    """What `record` reads, of the table `run` or an alias of it."""
+    return select(*(runs.c[name] for name in _SHOWN)).select_from(runs)
+
+
+_ALL = selected(run)
 
 # Runs that others only name have no time; they are behind all others in the lists that have them.
 _HEARD = Order("run", (run.c.first_at, run.c.id), descending=True)
@@ -91,7 +98,7 @@ class RunFilter:
 
 def by_ids(connection: Read, ids: Collection[int]) -> dict[int, RunRow]:
     """These runs."""
-    return {row.id: _record(row) for row in connection.execute(_ALL.where(any_of(connection, run.c.id, ids)))}
+    return {row.id: record(row) for row in connection.execute(_ALL.where(any_of(connection, run.c.id, ids)))}
 
 
 def find_run(connection: Read, run_id: str, namespace: str = "") -> int | None:
@@ -118,7 +125,7 @@ def by_run_id(connection: Read, run_id: str, namespace: str = "") -> RunRow | No
 def page(connection: Read, wanted: RunFilter, page: Page) -> Slice[RunRow]:
     """Runs, the latest first."""
     order = _NAMED if _with_named(wanted) else _HEARD
-    return paging.paginate(connection, _matching(wanted), order, page).each(_record)
+    return paging.paginate(connection, _matching(wanted), order, page).each(record)
 
 
 def count(connection: Read, wanted: RunFilter) -> int:
@@ -130,7 +137,7 @@ def of_jobs(connection: Read, ids: Collection[int], page: Page) -> dict[int, Sli
     """The runs of each job, the latest first."""
     everything = _matching(RunFilter())
     found = paging.paginate_each(connection, everything, run.c.job_id, ids, order=_HEARD, page=page, seek=True)
-    return {owner: rows.each(_record) for owner, rows in found.items()}
+    return {owner: rows.each(record) for owner, rows in found.items()}
 
 
 def count_of_jobs(connection: Read, ids: Collection[int]) -> dict[int, int]:
@@ -146,7 +153,7 @@ def latest_of_jobs(connection: Read, ids: Collection[int]) -> dict[int, RunRow]:
 def children(connection: Read, ids: Collection[int], page: Page) -> dict[int, Slice[RunRow]]:
     """The runs that each of these contains, the latest first."""
     found = paging.paginate_each(connection, _ALL, run.c.parent_id, ids, order=_NAMED, page=page)
-    return {parent: rows.each(_record) for parent, rows in found.items()}
+    return {parent: rows.each(record) for parent, rows in found.items()}
 
 
 def count_of_children(connection: Read, ids: Collection[int]) -> dict[int, int]:
@@ -205,7 +212,8 @@ def _matching(wanted: RunFilter) -> Select[Any]:
     return found
 
 
-def _record(row: Row[Any]) -> RunRow:
+def record(row: Row[Any]) -> RunRow:
+    """A run from a row that has the columns of `selected`."""
     return RunRow(
         row.id, row.job_id, row.run_id, RunState(row.state), row.first_at, row.last_at, row.started_at,
         row.completed_at, row.failed_at, row.aborted_at, row.nominal_start, row.nominal_end, row.parent_id,

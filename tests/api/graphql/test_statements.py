@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 import pytest
 from graphql import GraphQLList, GraphQLObjectType, get_named_type, get_nullable_type
 
-from builders import also_known_as, columns, declared_dataset, declared_job, drawn_from, facet, ran
+from builders import also_known_as, columns, declared_dataset, declared_job, drawn_from, facet, named, ran
 from catalog.api.graphql.limits import Limits
 from catalog.api.graphql.schema import build, execute
 from catalog.ingest.accept import Ingest, Received
@@ -29,6 +29,8 @@ SELECTED = {
     "owners": "name type",
     "producers": "name description tags { key }",
     "consumers": "name owners { name }",
+    "ancestors": "runId job { name }",
+    "attempts": "totalCount nodes { runId }",
     "children": "totalCount nodes { id } pageInfo { endCursor }",
     "runs": "totalCount edges { node { runId job { name } error { message } } }",
     "inputs": "name latestVersion { createdAt }",
@@ -65,7 +67,8 @@ ROOTS = {
     'facet(name: "schema") { name }',
     "jobs": "id parent { name } latestRun { runId } sql sourceCode sourceCodeLocation { url } "
     'facet(name: "sql") { name }',
-    "runs": 'id job { name } parent { runId } root { runId } error { message } facet(name: "x") { name }',
+    "runs": 'id job { name } parent { runId } root { runId } error { message } facet(name: "x") { name } '
+    "dependencies { upstream { job { name } run { state } } }",
     "namespaces": "id name datasetCount jobCount",
     "events": "seq payload run { runId } job { name } dataset { name }",
     "quarantine": "receipt reason preview",
@@ -87,6 +90,9 @@ def histories(count: int) -> list[bytes]:
         parent = ran(f"dag{n}", at=n)
         child = ran(f"etl{n}", at=n + 0.2).inside(parent, parent).reading(f"in{n}", **whole).writing(f"out{n}", **whole)
         child = child.job_with(sql=facet(query="select 1"), tags=tagged, ownership=owned)
+        child = child.with_facets(
+            jobDependencies=facet(upstream=[{"job": named(f"dag{n}"), "run": {"runId": parent.run}}])
+        )
         events += [*parent, *child, *ran(f"after{n}", at=n + 0.4).reading(f"out{n}").failing()]
         events += [
             declared_job(f"plan{n}", n, [f"in{n}"]),

@@ -16,12 +16,13 @@ from catalog.api.graphql.enums import Lifecycle, RunState
 from catalog.api.graphql.permissions import Requires
 from catalog.api.graphql.scalars import BigInt, DateTime, big, moment
 from catalog.api.graphql.types import parts
+from catalog.api.graphql.types.dependencies import RunDependencies
 from catalog.api.graphql.types.node import Node, global_id
 from catalog.domain.callers import Permission
 from catalog.domain.projection import DatasetUse
-from catalog.facets import error_message
+from catalog.facets import error_message, job_dependencies
 from catalog.store.engine import Read
-from catalog.store.read import events, runs
+from catalog.store.read import events, run_trees, runs
 from catalog.store.read.facets import FacetRow
 from catalog.store.read.runs import RunRow
 
@@ -66,10 +67,20 @@ class Run(Node):
         """The run that contains it."""
         return await load(info, self.row.parent_id)
 
-    @strawberry.field(description="The run at the top of the tree it is part of, where its producer names it.")
+    @strawberry.field(description="The runs that contain it, the nearest first: `parent`, its parent, and so on.")
+    async def ancestors(self, info: Info) -> list[Run]:
+        """All that contain it."""
+        return [Run.of(row) for row in await info.context.load(run_trees.ancestors, self.row.id) or []]
+
+    @strawberry.field(
+        description="The run at the top of the tree it is part of: as its producer names it, else the last of "
+        "`ancestors`. Null for one that is part of none."
+    )
     async def root(self, info: Info) -> Run | None:
         """The topmost run."""
-        return await load(info, self.row.root_id)
+        if self.row.root_id is not None or self.row.parent_id is None:
+            return await load(info, self.row.root_id)
+        return next(reversed(await self.ancestors(info)), None)
 
     @strawberry.field(description="The runs that are part of it, the latest first.")
     async def children(self, info: Info, first: First = 50, after: After = None) -> Connection[Run]:
@@ -81,6 +92,28 @@ class Run(Node):
 
         found = await info.context.load(runs.children, self.row.id, page)
         return connection_of(found, Run.of, after, counting)
+
+    @strawberry.field(
+        description="The runs of its job for the same nominal time, or, where it has none, in the same parent run: it "
+        "and its retries, the first first."
+    )
+    async def attempts(self, info: Info, first: First = 50, after: After = None) -> Connection[Run]:
+        """A page of attempts."""
+        page = page_of(info, first, after)
+
+        async def counting() -> int:
+            return await info.context.load(run_trees.count_of_attempts, self.row.id) or 0
+
+        found = await info.context.load(run_trees.attempts, self.row.id, page)
+        return connection_of(found, Run.of, after, counting)
+
+    @strawberry.field(
+        description="What it waits for and what waits for it, where its scheduler said: the facet `jobDependencies`."
+    )
+    async def dependencies(self, info: Info) -> RunDependencies | None:
+        """Dependencies."""
+        said = (row for row in await self._facets(info) if row.name == job_dependencies.NAME)
+        return next((RunDependencies.read(row.payload) for row in said), None)
 
     @strawberry.field(description="What it read.")
     async def inputs(self, info: Info) -> list[RunDataset]:
