@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, select, update
 
 from catalog.domain.ids import digest_key
 from catalog.store import bodies
-from catalog.store.dialect import insert, insert_new
+from catalog.store.dialect import any_of, insert, insert_new
 from catalog.store.engine import Read, Write
 from catalog.store.rows import by_ids
 from catalog.store.tables import log_body, log_entry, log_head, log_node
@@ -22,7 +22,10 @@ HEAD = 1
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """An entry before it has its place. `leaf_hash` commits to the salted body; times are in microseconds."""
+    """An entry before it has its place; times are in microseconds.
+
+    `leaf_hash`, which commits to the salted body, is for the tree alone: the row says it too.
+    """
 
     kind: int
     event_time: int
@@ -37,6 +40,21 @@ class NewEntry:
     principal: str
     source: str
     failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What the leaf of an entry hashes.
+
+    `commitment` is None while there is what it commits to: `body`, and its salt. `body` is None when it was erased.
+    """
+
+    seq: int
+    kind: int
+    received_at: int
+    principal: str
+    commitment: bytes | None
+    body: tuple[bytes, bytes] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +82,9 @@ def origin(connection: Read) -> str:
 
 
 def size(connection: Read) -> int:
-    """How many entries there are."""
-    found: int = connection.execute(select(log_head.c.size).where(log_head.c.id == HEAD)).scalar_one()
-    return found
+    """How many entries there are; none before it has begun."""
+    found: int | None = connection.execute(select(log_head.c.size).where(log_head.c.id == HEAD)).scalar_one_or_none()
+    return found or 0
 
 
 def lock(connection: Write) -> Head:
@@ -124,23 +142,51 @@ def _entry_row(seq: int, entry: NewEntry) -> Mapping[str, Any]:
     return {
         "seq": seq, "kind": entry.kind, "event_time": entry.event_time, "received_at": entry.received_at,
         "digest_key": digest_key(entry.digest), "digest": entry.digest, "payload_commit": None,
-        "leaf_hash": entry.leaf_hash, "activity_id": entry.activity_id, "subject_id": entry.subject_id,
-        "principal": entry.principal, "source": entry.source, "event_type": entry.event_type,
-        "failure": entry.failure,
+        "activity_id": entry.activity_id, "subject_id": entry.subject_id, "principal": entry.principal,
+        "source": entry.source, "event_type": entry.event_type, "failure": entry.failure,
+        "period": period(entry.event_time),
     }  # fmt: skip
 
 
-def nodes(connection: Read, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
-    """Hashes of the tree for proofs: leaves from the entries, the rest from the stored subtrees."""
-    leaves = [position for level, position in keys if level == 0]
-    found: dict[tuple[int, int], bytes] = {
-        (0, row.seq): bytes(row.leaf_hash) for row in by_ids(connection, log_entry, log_entry.c.seq, leaves)
-    }
-    for level in {level for level, _ in keys if level}:
+def sealed(connection: Read, seqs: Collection[int]) -> list[Sealed]:
+    """What the leaves of these entries hash."""
+    kept = {row.seq: row for row in by_ids(connection, log_body, log_body.c.seq, seqs)}
+    return [
+        Sealed(row.seq, row.kind, row.received_at, row.principal, row.payload_commit, _opened(kept.get(row.seq)))
+        for row in by_ids(connection, log_entry, log_entry.c.seq, seqs)
+    ]
+
+
+def _opened(row: Row[Any] | None) -> tuple[bytes, bytes] | None:
+    return None if row is None else (bodies.unpack(row.dictionary, row.body), bytes(row.salt))
+
+
+def subtrees(connection: Read, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
+    """Hashes of stored subtrees, by level and index."""
+    found: dict[tuple[int, int], bytes] = {}
+    for level in {level for level, _ in keys}:
         wanted = [position for at, position in keys if at == level]
         for row in by_ids(connection, log_node, log_node.c.position, wanted, log_node.c.level == level):
             found[level, row.position] = bytes(row.hash)
     return found
+
+
+def of_subject(id: int, since: int | None = None, until: int | None = None) -> ColumnElement[bool]:
+    """What is true of the entries of a job, as their index has it.
+
+    `since` and `until` bound the event time, in microseconds since 1970 UTC; both are included.
+    """
+    wanted = log_entry.c.subject_id == id
+    if since is not None:
+        wanted &= and_(log_entry.c.period >= period(since), log_entry.c.event_time >= since)
+    if until is not None:
+        wanted &= and_(log_entry.c.period <= period(until), log_entry.c.event_time <= until)
+    return wanted
+
+
+def period(at: int) -> int:
+    """Which stretch of 2^38 microseconds, some three days, a time is in."""
+    return at >> 38
 
 
 def replay(connection: Read, first: int, count: int) -> Iterator[tuple[int, bytes, str | None]]:
@@ -153,3 +199,14 @@ def replay(connection: Read, first: int, count: int) -> Iterator[tuple[int, byte
     )
     for seq, failure, dictionary, body in rows:
         yield seq, bodies.unpack(dictionary, body), failure
+
+
+def at(connection: Read, places: Collection[int]) -> list[tuple[int, bytes]]:
+    """Kind and bytes of the entries at these places, in the order of the log; erased ones are left out."""
+    rows = connection.execute(
+        select(log_entry.c.kind, log_body.c.dictionary, log_body.c.body)
+        .join(log_body, log_body.c.seq == log_entry.c.seq)
+        .where(any_of(connection, log_entry.c.seq, places))
+        .order_by(log_entry.c.seq)
+    )
+    return [(kind, bodies.unpack(dictionary, body)) for kind, dictionary, body in rows]

@@ -17,19 +17,21 @@ log_entry = Table(
     ref("digest_key"),
     ref("activity_id"),
     ref("subject_id"),
+    Column("period", Integer, nullable=False),
     small("kind"),
     small("event_type"),
     blob("digest"),
-    blob("leaf_hash"),
     text("principal"),
     text("source"),
     # NULL while the body is there: what it commits to and the salt say it. Whoever erases a body writes it first.
+    # With it the rest of the row says what the leaf hashes.
     blob("payload_commit", null=True),
     # NULL: projected. Otherwise why the graph does not have it; the entry itself is never refused.
     text("failure", null=True),
     Index("ix_log_entry_digest_key", "digest_key"),
     Index("ix_log_entry_activity", "activity_id", "event_time"),
-    Index("ix_log_entry_subject", "subject_id", "event_time"),
+    # By the period and not by the time: PostgreSQL keeps what is equal once, and the index is a quarter as large.
+    Index("ix_log_entry_subject", "subject_id", "period"),
     comment="Everything that was accepted, in the order it was accepted.",
 )
 
