@@ -21,6 +21,8 @@ statements = st.builds(
     entries=flows,
     targets=st.frozensets(ends, max_size=2),
     code=st.frozensets(st.sampled_from(["here", "there"])),
+    sourceless=st.frozensets(ends, max_size=2),
+    through=st.frozensets(st.just(7), max_size=1),
 )
 
 
@@ -69,6 +71,31 @@ def test_a_known_absence_of_sources_is_no_flow_but_the_job_still_writes() -> Non
     assert edges == {
         (10, JOB): (Conduct.END, Derivation.IMPLICIT),
         (JOB, 11): (Conduct.BOUNDARY, Derivation.EXPLICIT),
+    }
+
+
+def test_what_has_no_source_is_said_beside_the_edges_and_a_named_source_is_the_better_word() -> None:
+    whole, column, other = (End(Node.DATASET, 11, name) for name in ("", "x", "y"))
+    said = Statement(
+        explicit=True,
+        entries=frozenset({Flow(End(Node.DATASET, 10), column)}),
+        targets=frozenset({whole}),
+        sourceless=frozenset({whole, column, other}),
+    )
+    fields = resolve(said, JOB, declared=False).fields
+
+    assert {(f.source_node, f.target_column) for f in fields} == {(Node.DATASET, "x"), (Node.NOTHING, "y")}
+
+
+def test_a_manual_edge_goes_through_the_job_that_was_named() -> None:
+    flow = Flow(End(Node.DATASET, 10), End(Node.DATASET, 11))
+    said = Statement(explicit=True, entries=frozenset({flow}), through=frozenset({JOB}))
+    edges = {(e.source_id, e.target_id): (e.conduct, e.group) for e in resolve(said, None, declared=True).edges}
+
+    assert edges == {
+        (10, 11): (Conduct.DIRECT, JOB),
+        (10, JOB): (Conduct.BOUNDARY, JOB),
+        (JOB, 11): (Conduct.BOUNDARY, JOB),
     }
 
 

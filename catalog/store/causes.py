@@ -1,0 +1,290 @@
+"""Root candidates: what upstream of a failure failed itself, changed or did not come, shortly before.
+
+A candidate is a fact with its evidence, never a guess: a run with its state, a facet with its content, a write that
+did not happen. How they are ranked is `catalog.domain.causes.rank`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any, Final
+
+from sqlalchemy import Select, and_, func, select
+
+from catalog.domain.causes import Reason, overdue, pause, rank, schema_change
+from catalog.domain.changes import Column
+from catalog.domain.ids import key
+from catalog.domain.lineage import EntityRef, LineageNode, Question
+from catalog.domain.timeline import Window
+from catalog.domain.words import Direction, EntityKind, EventKind, Granularity, Node, RunState
+from catalog.store.dialect import any_of
+from catalog.store.engine import Read
+from catalog.store.facet_writer import STREAMING
+from catalog.store.lineage import answer
+from catalog.store.paging import Page
+from catalog.store.questions import with_hidden
+from catalog.store.read import facets, jobs, runs, versions
+from catalog.store.read.facets import FacetRow
+from catalog.store.read.runs import RunRow
+from catalog.store.read.subjects import attached
+from catalog.store.tables import facet, log_entry, run
+
+MOST_RUNS: Final = 5_000
+"""How many runs upstream are looked at, the latest."""
+DEEPEST: Final = 5
+"""How many levels of runs inside of runs are looked at."""
+MOST_PARTS: Final = 9
+"""Of how many failed runs inside of the failed one the very inputs are looked at; of others, those of their jobs."""
+_WRITES: Final = Page(20)
+"""From how many of its last writes the habit of a dataset is told."""
+ASSERTIONS: Final = "dataQualityAssertions"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What failed, and how far to look: `within` microseconds before, `depth` hops between jobs and datasets.
+
+    `as_of` is the moment of the failure, None: what is known of the thing says it, else `now`.
+    """
+
+    of: EntityRef
+    as_of: int | None
+    now: int
+    within: int
+    depth: int
+    max_nodes: int
+    max_edges: int
+    hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """What understands facets: the columns a schema names, and which assertions of a facet failed, in words."""
+
+    columns: Callable[[bytes], Sequence[Column]]
+    failed_assertions: Callable[[bytes], Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Something that may explain a failure. `distance` is in hops between jobs and datasets; 0: it is part of it.
+
+    `at` is when it was so, in microseconds since 1970 UTC; `run_id` and `facet` are the evidence, where there is one.
+    """
+
+    node: LineageNode
+    reason: Reason
+    distance: int
+    at: int
+    detail: str
+    run_id: int | None = None
+    facet: FacetRow | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Candidates, ranked. `moment` is that of the failure, `since` how far back was looked; microseconds."""
+
+    candidates: tuple[Candidate, ...]
+    moment: int
+    since: int
+    truncated_by: str | None
+
+
+@dataclass(slots=True)
+class _Failure:
+    """What is to be explained: `began` is when it read what it read, `parts` the failed runs inside of it.
+
+    `more`: there are runs inside of it that were not looked at.
+    """
+
+    roots: list[EntityRef]
+    began: int
+    moment: int
+    own_jobs: set[int] = field(default_factory=set)
+    parts: list[RunRow] = field(default_factory=list)
+    more: bool = False
+
+
+def candidates(connection: Read, asked: Asked, read: Readers) -> Candidates:
+    """The candidates; a number of statements that does not depend on how many there are.
+
+    Raises:
+        UnknownEntity: nobody knows the thing.
+    """
+    failure = _failure(connection, asked, read)
+    since = failure.moment - asked.within
+    window = Window(failure.moment, failure.moment)
+    question = Question(
+        of=tuple(failure.roots), direction=Direction.UPSTREAM, granularity=Granularity.JOB, depth=asked.depth,
+        window=window, max_nodes=asked.max_nodes, max_edges=asked.max_edges, transformations=False, last_runs=False,
+    )  # fmt: skip
+    found = answer(connection, question)
+    nodes = {node.id: node for node in found.nodes}
+    of_jobs, truncated = _of_jobs(connection, nodes, failure, since)
+    told = [*_of_parts(failure, nodes), *of_jobs, *_of_datasets(connection, nodes, failure, since, read)]
+    told.sort(key=lambda one: (*rank(one.reason, one.distance, one.at), one.node.namespace, one.node.name))
+    shown = with_hidden(connection, {one.node.id: one.node for one in told}, replace(question, hidden=asked.hidden))
+    told = [replace(one, node=shown[one.node.id]) for one in told]
+    cut = "maxRuns" if truncated or failure.more else None
+    return Candidates(tuple(told), failure.moment, since, found.truncated_by or cut)
+
+
+def _failure(connection: Read, asked: Asked, read: Readers) -> _Failure:
+    """What the question is about: a run with all inside of it, the latest run of a job, or a dataset."""
+    of, moment = asked.of, asked.now if asked.as_of is None else asked.as_of
+    if of.kind is EntityKind.RUN:
+        row = runs.by_run_id(connection, of.name, of.namespace)
+        return _Failure([of], moment, moment) if row is None else _of_run(connection, row, asked.as_of)
+    id = answer(connection, Question((of,), granularity=Granularity.JOB, depth=0)).nodes[0].id
+    if of.kind is EntityKind.JOB:
+        last: int | None = connection.scalar(_latest(id, moment))
+        if last is None:
+            return _Failure([of], moment, moment, {id})
+        return _of_run(connection, runs.by_ids(connection, [last])[last], asked.as_of)
+    if asked.as_of is None:
+        said = facets.of_datasets(connection, [id], name=ASSERTIONS).get(id, ())
+        moment = max((row.valid_from for row in said if read.failed_assertions(row.payload)), default=moment)
+    return _Failure([of], moment, moment)
+
+
+def _latest(job_id: int, until: int) -> Select[int]:
+    mine = select(run.c.id).where(run.c.job_id == job_id, run.c.first_at <= until)
+    return mine.order_by(run.c.first_at.desc(), run.c.id.desc()).limit(1)
+
+
+def _of_run(connection: Read, row: RunRow, at: int | None) -> _Failure:
+    """A run, its job (runs that fail often do not say what they read), and the runs inside of it that failed."""
+    ended = row.ended_at or row.last_at or row.began_at or 0
+    failure = _Failure([], row.began_at or ended, ended if at is None else min(at, ended))
+    level = [row]
+    for _ in range(DEEPEST):
+        below = runs.children(connection, [one.id for one in level], Page(1_000)) if level else {}
+        level = [one for found in below.values() for one in found.items]
+        failure.more |= any(found.has_next for found in below.values())
+        failure.parts += [one for one in level if one.state in (RunState.FAIL, RunState.ABORT)]
+    failure.more |= bool(level and runs.count_of_children(connection, [one.id for one in level]))
+    failed = [row, *failure.parts]
+    failure.own_jobs = {one.job_id for one in failed}
+    named = jobs.by_ids(connection, failure.own_jobs)
+    # Finding a run by its id is a statement each. Of the other parts, what their jobs read says enough.
+    exact = failed[: 1 + MOST_PARTS]
+    failure.roots = [EntityRef(EntityKind.RUN, named[one.job_id].namespace, one.run_id) for one in exact]
+    failure.roots += [EntityRef(EntityKind.JOB, job.namespace, job.name) for job in named.values()]
+    return failure
+
+
+def _of_parts(failure: _Failure, nodes: Mapping[int, LineageNode]) -> Iterator[Candidate]:
+    """The runs inside of the failed one that failed."""
+    for part in failure.parts:
+        at = part.ended_at
+        if part.job_id in nodes and at is not None and at <= failure.moment:
+            yield _failed(nodes[part.job_id], part, at, 0)
+
+
+def _failed(node: LineageNode, row: RunRow, at: int, distance: int) -> Candidate:
+    failed = row.state is RunState.FAIL
+    detail = f"Its run {row.run_id} {'failed' if failed else 'was aborted'}."
+    return Candidate(node, Reason.FAILED if failed else Reason.ABORTED, distance, at, detail, row.id)
+
+
+def _of_jobs(
+    connection: Read, nodes: Mapping[int, LineageNode], failure: _Failure, since: int
+) -> tuple[list[Candidate], bool]:
+    """Runs upstream that ended badly and were not made good, and those that had not ended."""
+    upstream = {id for id, node in nodes.items() if node.kind is EntityKind.JOB} - failure.own_jobs
+    heard = func.coalesce(run.c.last_at, run.c.first_at)
+    lately = select(run.c.id).where(
+        any_of(connection, run.c.job_id, upstream), run.c.first_at <= failure.moment, heard >= since
+    )
+    ids = connection.scalars(lately.order_by(run.c.first_at.desc(), run.c.id.desc()).limit(MOST_RUNS + 1)).all()
+    rows = runs.by_ids(connection, ids[:MOST_RUNS])
+    streams = {id for id, row in jobs.by_ids(connection, upstream).items() if row.processing_type == STREAMING}
+    by_job: dict[int, list[RunRow]] = {}
+    for row in rows.values():
+        by_job.setdefault(row.job_id, []).append(row)
+    told = [
+        one for id, mine in by_job.items() for one in _of_job(nodes[id], mine, failure, since, streams=id in streams)
+    ]
+    return told, len(ids) > MOST_RUNS
+
+
+def _of_job(
+    node: LineageNode, rows: Iterable[RunRow], failure: _Failure, since: int, *, streams: bool
+) -> Iterator[Candidate]:
+    rows = list(rows)
+    done = [row.completed_at for row in rows if row.completed_at is not None and row.completed_at <= failure.began]
+    for row in rows:
+        at, distance = row.ended_at, abs(node.depth)
+        if row.state in (RunState.FAIL, RunState.ABORT) and at is not None and since < at <= failure.moment:
+            if not any(at < later for later in done):
+                yield _failed(node, row, at, distance)
+        elif _open_at(row, failure.began) and not streams:
+            ended = "has not ended since" if at is None else f"ended at {_iso(at)}"
+            began = row.began_at or 0
+            detail = f"Its run {row.run_id} had begun, and not ended by {_iso(failure.began)}; it {ended}."
+            yield Candidate(node, Reason.UNFINISHED, distance, began, detail, row.id)
+
+
+def _open_at(row: RunRow, moment: int) -> bool:
+    """Whether the run had begun and not ended."""
+    ends = (row.completed_at, row.failed_at, row.aborted_at)
+    began = row.began_at
+    return began is not None and began <= moment and all(at is None or at > moment for at in ends)
+
+
+def _of_datasets(
+    connection: Read, nodes: Mapping[int, LineageNode], failure: _Failure, since: int, read: Readers
+) -> Iterator[Candidate]:
+    """Schemas that changed, assertions that failed, writes that did not come."""
+    ids = [id for id, node in nodes.items() if node.kind not in (EntityKind.JOB, EntityKind.RUN)]
+    if not ids:
+        return
+    for id, schemas in facets.schemas(connection, ids).items():
+        yield from _changes(nodes[id], schemas, Window(since + 1, failure.moment), read)
+    # What a dataset is asked about for is no explanation of itself; that its columns changed may be one.
+    upstream = [id for id in ids if nodes[id].depth]
+    checks = _checks(connection, upstream)
+    for id, said in facets.of_datasets(connection, upstream, failure.moment, ASSERTIONS).items():
+        for row in said:
+            if failed := read.failed_assertions(row.payload):
+                detail, by = f"Quality assertions failed: {'; '.join(failed)}.", checks.get((id, row.valid_from))
+                yield _of_dataset(nodes[id], Reason.ASSERTION_FAILED, row.valid_from, detail, run_id=by, facet=row)
+    for id, page in versions.of_datasets(connection, upstream, _WRITES, failure.began).items():
+        times = [version.created_at for version in page.items]
+        longest = overdue(times, failure.began)
+        if longest is not None:
+            ago, last = pause(failure.began - times[0]), page.items[0]
+            detail = f"It was last written {ago} before; it never took longer than {pause(longest)}."
+            yield _of_dataset(nodes[id], Reason.NOT_REFRESHED, times[0], detail, run_id=last.run_id)
+
+
+def _checks(connection: Read, ids: Sequence[int]) -> dict[tuple[int, int], int]:
+    """Which run said something of the assertions on a dataset, by the dataset and when it said so."""
+    said = attached(connection, facet, (facet.c.valid_from, log_entry.c.activity_id), ids, Node.DATASET)
+    told = and_(log_entry.c.digest_key == facet.c.tie, log_entry.c.event_time == facet.c.valid_from)
+    by_runs = said.join(log_entry, told).where(
+        facet.c.name_key == key("facet", ASSERTIONS), log_entry.c.kind == int(EventKind.RUN)
+    )
+    return {(owner, at): run_id for owner, at, run_id in connection.execute(by_runs)}
+
+
+def _changes(node: LineageNode, schemas: Sequence[FacetRow], lately: Window, read: Readers) -> Iterator[Candidate]:
+    """The schemas that took the place of others in this time."""
+    for before, after in pairwise(schemas):
+        if lately.first <= after.valid_from <= lately.last:
+            changed = schema_change(read.columns(before.payload), read.columns(after.payload))
+            if changed:
+                detail = f"Its schema changed: {changed}."
+                yield _of_dataset(node, Reason.SCHEMA_CHANGED, after.valid_from, detail, facet=after)
+
+
+def _of_dataset(node: LineageNode, reason: Reason, at: int, detail: str, **evidence: Any) -> Candidate:  # noqa: ANN401 - run_id or facet
+    return Candidate(node, reason, abs(node.depth), at, detail, **evidence)
+
+
+def _iso(at: int) -> str:
+    return datetime.fromtimestamp(at / 1_000_000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
