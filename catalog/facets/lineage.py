@@ -16,7 +16,7 @@ SUBJECTS: Final = frozenset({Scope.JOB, Scope.DATASET})
 
 
 class _Subject(Shape):
-    # Any type: kinds unknown today (MODEL, DASHBOARD) are announced, and keep the name they were sent with.
+    # Any type: kinds unknown today (MODEL, DASHBOARD) are announced, and keep what name they were sent with.
     type: str
     namespace: str | None = None
     name: str | None = None
@@ -44,26 +44,35 @@ class _Facet(Shape):
 
 
 _read: Final = reader(_Facet)
+_KNOWN: Final = frozenset({"DATASET", "JOB"})
 
 
 def changes(payload: bytes) -> tuple[Change, ...]:
     """The entries of a job's facet, or the one entry that a dataset's facet is.
 
     Raises:
-        ValueError: this is no such facet, or something other than a job has no name.
+        ValueError: this is no such facet, or a dataset has no name.
     """
     facet = _read(payload)
     if facet.entries is not None:
         return (Explicit(tuple(map(_entry, present(facet.entries)))),)
     if facet.inputs is None and facet.fields is None:
         raise ValueError("a lineage facet with neither entries nor inputs nor fields")
-    own = LineageEntry("DATASET", None, _sources(facet.inputs), tuple(_columns(facet.fields)))
-    return (Explicit((own,)),)
+    columns, sourceless = tuple(_columns(facet.fields)), _sourceless(facet.inputs, facet.fields)
+    return (Explicit((LineageEntry("DATASET", None, _sources(facet.inputs), columns, None, sourceless),)),)
 
 
 def _entry(sent: _Entry) -> LineageEntry:
-    columns = tuple(_columns(sent.fields))
-    return LineageEntry(sent.type, _name(sent), _sources(sent.inputs), columns, sent.run_id)
+    columns, sourceless = tuple(_columns(sent.fields)), _sourceless(sent.inputs, sent.fields)
+    return LineageEntry(sent.type, _name(sent), _sources(sent.inputs), columns, sent.run_id, sourceless)
+
+
+def _sourceless(inputs: list[_Input | None] | None, fields: dict[str, _Column | None] | None) -> frozenset[str]:
+    """The columns, '' for the whole, that came with a list of sources that is empty. One that is not there is none."""
+    whole = {""} if inputs == [] else set()
+    return frozenset(
+        whole | {column for column, sent in (fields or {}).items() if sent is not None and sent.inputs == []}
+    )
 
 
 def _columns(fields: dict[str, _Column | None] | None) -> Iterator[tuple[str, Source]]:
@@ -83,7 +92,9 @@ def _sources(sent: list[_Input | None] | None) -> tuple[Source, ...]:
 def _name(sent: _Subject) -> Name | None:
     if sent.namespace is not None and sent.name is not None:
         return Name(sent.namespace, sent.name)
-    # Only the event's own job may go without a name. Half a name is a mistake, never the own job.
-    if sent.type == "JOB" and sent.namespace is None and sent.name is None:
+    # Of what is known today only the event's own job may go without a name. Half a name is a mistake, never the own
+    # job; of other kinds nobody knows yet what a name is.
+    kind = sent.type.upper()
+    if kind not in _KNOWN or (kind == "JOB" and sent.namespace is None and sent.name is None):
         return None
     raise ValueError(f"a {sent.type} in a lineage facet needs a namespace and a name")
