@@ -8,7 +8,6 @@ the last is answered. The clients use a processor too, so on a small machine the
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import subprocess
@@ -90,11 +89,7 @@ def measure(url: str, events: int, connections: int) -> tuple[str, ...]:
 
 def main() -> None:
     """Read the arguments, run everything, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--database", help="a database to measure on; without it both engines, in temporary ones")
-    parser.add_argument("--events", type=int, default=4_000)
-    parser.add_argument("--connections", type=int, default=32)
-    arguments = parser.parse_args()
+    arguments = measuring.asked(__doc__, 4_000, connections=32)
     print(measuring.machine())
     with measuring.engines(arguments.database) as urls:
         rows = [measure(url, arguments.events, arguments.connections) for url in urls]

@@ -8,7 +8,6 @@ Each ratio is of one run, and the median of several is shown.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from collections.abc import Sequence
@@ -63,11 +62,7 @@ def measure(url: str, shape: str, events: int) -> tuple[float, float, float]:
 
 def main() -> None:
     """Read the arguments, run everything, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--database", help="a database to measure on; without it both engines, in temporary ones")
-    parser.add_argument("--events", type=int, default=6_000)
-    parser.add_argument("--repeat", type=int, default=3)
-    arguments = parser.parse_args()
+    arguments = measuring.asked(__doc__, 6_000, repeat=3)
     print(measuring.machine())
     rows = []
     with measuring.engines(arguments.database) as urls:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import os
 import platform
@@ -48,6 +49,15 @@ def engines(named: str | None = None) -> Iterator[list[str]]:
             yield [sqlite, server.url]
         finally:
             server.stop()
+
+
+def asked(description: str | None, events: int, **more: int) -> argparse.Namespace:
+    """The options of a benchmark: which database, how many events, and `more` numbers by name."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--database", help="a database to measure on; without it both engines, in temporary ones")
+    for name, number in {"events": events, **more}.items():
+        parser.add_argument(f"--{name}", type=int, default=number)
+    return parser.parse_args()
 
 
 @contextmanager

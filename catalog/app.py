@@ -32,6 +32,8 @@ from catalog.api.graphql import app as graphql
 from catalog.api.graphql.context import Bounds
 from catalog.api.graphql.limits import Limits
 from catalog.api.graphql.schema import printed
+from catalog.api.graphql.websocket import MAX_MESSAGE, Sockets
+from catalog.api.hang_up import HangingUp
 from catalog.api.metrics import InFlight, Metrics, shared
 from catalog.api.problems import Problems
 from catalog.api.requests import Answered, Requests
@@ -75,12 +77,20 @@ class Service:
         self.group = GroupCommit(ingest.accept, _group_limits(settings.ingest))
         self.source = HttpSource(ingest, self.group, problems.answer, _http_limits(settings.ingest), caller_of)
         self.callers = Callers(self.database, settings.host)
-        self.metrics = Metrics(self.database, self._in_flight)
+        self.metrics = Metrics(self.database, self._in_flight, lambda: self.sockets.operations)
+        self.limits = Limits(**asdict(settings.graphql))
+        self.bounds = Bounds(**asdict(settings.lineage))
+        self.sockets = Sockets(
+            self.database, self.limits, self.bounds, self.callers.of, problems.answer, told=self.metrics.operated
+        )
         self.stopping = False
+        gate = Middleware(
+            Gate, callers=self.callers, refuse=problems.answer, is_public=_is_public, asks_itself=_asks_itself
+        )
         self.app = _App(
-            self.metrics.answered,
+            self._answered,
             routes=self._routes(),
-            middleware=[Middleware(Gate, callers=self.callers, refuse=problems.answer, is_public=_is_public)],
+            middleware=[gate],
             lifespan=self._lifespan,
             exception_handlers=problems.handlers(),
         )
@@ -94,19 +104,19 @@ class Service:
             Route("/readyz", self._readyz),
             Route("/metrics", self.metrics.answer),
             *self.source.routes(),
-            *graphql.routes(
-                self.database,
-                Limits(**asdict(self.settings.graphql)),
-                Bounds(**asdict(self.settings.lineage)),
-                query_page(printed()),
-                caller_of,
-            ),
+            *graphql.routes(self.database, self.limits, self.bounds, query_page(printed()), caller_of),
+            *self.sockets.routes(),
         ]
 
     def stop(self) -> None:
         """Begin to stop: take no more requests for events, and be no longer ready. Called on the event loop."""
         self.stopping = True
         self.source.stop(_ARRIVE_SECONDS)
+
+    def _answered(self, answered: Answered) -> None:
+        self.metrics.answered(answered)
+        if answered.tally is not None:
+            self.sockets.feed.nudge()
 
     def _in_flight(self) -> InFlight:
         return InFlight(bytes=self.source.bytes_held, events=self.group.waiting[0])
@@ -127,7 +137,11 @@ class Service:
             self.stop()
             sampling.cancel()
             await run_in_threadpool(self.group.close, _DRAIN_SECONDS)
-            await run_in_threadpool(self.callers.last_use.close, _NOTE_SECONDS)
+            await asyncio.gather(
+                run_in_threadpool(self.callers.last_use.close, _NOTE_SECONDS),
+                self.callers.close(_NOTE_SECONDS),
+                self.sockets.close(_NOTE_SECONDS),
+            )
             self.database.close()
             await run_in_threadpool(logs.flush)
 
@@ -284,6 +298,10 @@ def _uvicorn_config(app: Starlette | Callable[[], Starlette], workers: int = 1) 
         log_config=None,
         access_log=False,
         server_header=False,
+        ws=HangingUp,
+        ws_max_size=MAX_MESSAGE,
+        # An event of 30 MB would be compressed on the event loop, while nobody else is answered.
+        ws_per_message_deflate=False,
         # Longer than the 60 s of common load balancers: who closes first loses the request that is on its way.
         timeout_keep_alive=65,
         timeout_graceful_shutdown=_FINISH_SECONDS,
@@ -359,6 +377,11 @@ def _is_public(scope: Scope) -> bool:
     path = scope["path"]
     page = path == graphql.PATH or path.startswith(f"{graphql.PATH}/")
     return path in _PUBLIC or (page and scope["method"] in {"GET", "HEAD"})
+
+
+def _asks_itself(scope: Scope) -> bool:
+    """Browsers cannot send a key with a WebSocket: it is in the first message."""
+    return bool(scope["path"] == graphql.PATH)
 
 
 async def _livez(_: Request) -> Response:

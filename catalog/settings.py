@@ -101,6 +101,7 @@ class LineageSettings:
 
     max_nodes: int = _setting(10_000, "nodes in one answer; it says when it was cut short")
     max_edges: int = _setting(100_000, "edges in one answer; it says when it was cut short")
+    max_entries: int = _setting(20_000, "log entries read again for what was known on an earlier day, in one operation")
 
 
 @dataclass(frozen=True, slots=True)

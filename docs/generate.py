@@ -12,7 +12,9 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import NoneType
 from typing import Any, Final, get_args, get_type_hints
 
@@ -35,6 +37,7 @@ from graphql import (
     print_ast,
 )
 from typer.models import ArgumentInfo, CommandInfo, OptionInfo
+from typer.testing import CliRunner
 
 from catalog import facets
 from catalog.api.graphql.schema import printed
@@ -46,6 +49,11 @@ from catalog.domain.words import Scope
 from catalog.settings import Settings, Variable
 
 REFERENCE: Final = Path(__file__).parent / "reference"
+PICTURE: Final = Path(__file__).parent / "how-to" / "lineage.svg"
+PICTURED: Final = (
+    "dataset", "snowflake://harbour-eu", "lending.features.applicant_v2", "--direction", "up", "--depth", "2",
+    "--granularity", "column", "--format", "svg",
+)  # fmt: skip
 RECORDED: Final = Path(__file__).parents[1] / "tests" / "events"
 
 _STRETCH: Final = re.compile(r"(<!-- generated: (?!end)(\w+) -->\n).*?(<!-- generated: end -->)", re.DOTALL)
@@ -70,6 +78,16 @@ def main() -> None:
         if after != before:
             path.write_text(after, encoding="utf-8")
             sys.stdout.write(f"{path.relative_to(REFERENCE.parents[1])}\n")
+    PICTURE.write_text(picture(), encoding="utf-8")
+
+
+def picture() -> str:
+    """The picture of docs/how-to/pictures.md, by the command that stands in it."""
+    with TemporaryDirectory() as folder:
+        database = ["--database", f"sqlite:///{folder}/catalog.db"]
+        run = partial(CliRunner().invoke, app, catch_exceptions=False)
+        run(["demo", "--yes", *database])
+        return run(["lineage", *PICTURED, *database]).stdout
 
 
 def _table(headings: str, rows: Iterator[tuple[str, ...]]) -> str:

@@ -203,3 +203,8 @@ def columns(**types: str) -> dict[str, Any]:
 def dropped(change: str = "DROP") -> dict[str, Any]:
     """A lifecycle facet."""
     return facet(lifecycleStateChange=change)
+
+
+def renamed(before: NameLike) -> dict[str, Any]:
+    """A lifecycle facet that says what the name was before."""
+    return facet(lifecycleStateChange="RENAME", previousIdentifier=named(before))

@@ -41,8 +41,8 @@ from hypothesis import settings
 from psycopg import sql
 from sqlalchemy import Engine, event, make_url
 
+import both_executors
 import postgres
-from catalog.demo import events as demo_events
 from catalog.ingest.accept import Ingest, Received
 from catalog.store import migrate
 from catalog.store.engine import Database
@@ -231,8 +231,10 @@ def database(new_database: NewDatabase) -> Iterator[Database]:
 
 @pytest.fixture(scope="session")
 def demo(new_database: NewDatabase) -> Iterator[Database]:
+    from catalog.demo import events  # noqa: PLC0415 - it takes a second, and most workers do not want it
+
     with new_database() as made:
-        ingest, told = Ingest(made), list(demo_events())
+        ingest, told = Ingest(made), list(events())
         for at in range(0, len(told), 500):
             ingest.accept([Received(raw, "demo") for raw in told[at : at + 500]])
         yield made
@@ -271,7 +273,7 @@ def statements() -> Callable[[Database | Engine], AbstractContextManager[list[st
 
         def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
             # How a transaction begins is a matter of the engine; the counts are the same on both.
-            if not statement.startswith(("BEGIN", "COMMIT", "SET ")):
+            if not statement.startswith(("BEGIN", "COMMIT", "SET ")) and not both_executors.comparing():
                 seen.append(statement)
 
         event.listen(engine, "before_cursor_execute", note)
@@ -281,3 +283,19 @@ def statements() -> Callable[[Database | Engine], AbstractContextManager[list[st
             event.remove(engine, "before_cursor_execute", note)
 
     return watch
+
+
+# GraphQL.
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _both_executors() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        both_executors.install(patch)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _none_differing(_both_executors: None) -> Iterator[None]:
+    with both_executors.none_differing():
+        yield

@@ -28,6 +28,7 @@ from builders import (
     micros,
     moment,
     named,
+    renamed,
 )
 from catalog.domain.lineage import EntityRef, Question
 from catalog.domain.timeline import ALWAYS, NOW, Window
@@ -35,17 +36,18 @@ from catalog.domain.words import Direction, EntityKind, Granularity
 from catalog.ingest.accept import Ingest, Outcome, Received
 from catalog.store.engine import Database
 from catalog.store.tables import log_entry, metadata
-from oracle_events import name_of, read
+from oracle_events import declaration, name_of, read, statement
 
 # Two names that a delimiter would confuse are among them (law 9).
 DATASETS: tuple[NameLike, ...] = ("a", "b", "c", ("shop.d", "e"), ("shop", "d.e"))
 JOBS = ("etl", "load", "feed")
 RUNS = ("r1", "r2", "r3", "r4")
+COLUMNS = ("x", "y")
 FEATURES = (
     "columns", "explicit", "job_events", "dataset_events", "symlinks", "drops", "streaming", "versions", "facets",
-    "parents",
+    "parents", "renames",
 )  # fmt: skip
-GRANULARITIES = (Granularity.DATASET, Granularity.JOB, Granularity.RUN)
+GRANULARITIES = tuple(Granularity)
 LAST = 9
 
 _datasets = st.sampled_from(DATASETS)
@@ -60,11 +62,36 @@ def _one_in(many: int) -> st.SearchStrategy[bool]:
     return st.sampled_from([False] * (many - 1) + [True])
 
 
+def _way(type: str, subtype: str, *, masking: bool = False, description: str | None = None) -> dict[str, Any]:
+    return {"type": type, "subtype": subtype, "masking": masking, "description": description}
+
+
+# How a value changes; mostly in one way, sometimes nobody says.
+_ways = st.sampled_from(
+    (
+        {}, {"transformations": []}, {"transformations": [_way("DIRECT", "IDENTITY")]},
+        {"transformations": [_way("INDIRECT", "FILTER")]}, {"transformations": [_way("indirect", "JOIN")]},
+        {"transformations": [_way("DIRECT", "TRANSFORMATION", masking=True), _way("INDIRECT", "FILTER")]},
+        {"transformations": [_way("DIRECT", "TRANSFORMATION", description="md5"), _way("DIRECT", "IDENTITY")]},
+    )
+)  # fmt: skip
+_old_ways = st.sampled_from(
+    (*[{}] * 5, {"transformationType": "MASKED"}, {"transformationType": "OTHER", "transformationDescription": "old"})
+)
+_columns = st.sampled_from(COLUMNS)
+
+
 @st.composite
 def _columns_from(draw: st.DrawFn) -> dict[str, Any]:
     """A columnLineage facet; with no source at all it says nothing."""
-    sources = [{**named(name), "field": "x"} for name in draw(st.lists(_datasets, max_size=2, unique=True))]
-    return draw(st.sampled_from((facet(fields={"y": {"inputFields": sources}}), facet(fields={}, dataset=sources))))
+    sources = [
+        {**named(name), "field": draw(_columns), **draw(_ways)}
+        for name in draw(st.lists(_datasets, max_size=2, unique=True))
+    ]
+    if draw(_one_in(3)):
+        return facet(fields={}, dataset=sources)
+    both = {} if draw(_one_in(2)) else {"dataset": sources[:1]}
+    return facet(fields={draw(_columns): {"inputFields": sources, **draw(_old_ways)}}, **both)
 
 
 _changing: dict[str, st.SearchStrategy[dict[str, Any]]] = {
@@ -94,6 +121,8 @@ def _used(draw: st.DrawFn, features: Sequence[str], role: str) -> list[dict[str,
             facets["columnLineage"] = draw(_columns_from())
         if "drops" in features and draw(_one_in(2)):
             facets["lifecycleStateChange"] = dropped(draw(_changes))
+        if "renames" in features and draw(_one_in(3)):
+            facets["lifecycleStateChange"] = renamed(draw(_datasets))
         if "symlinks" in features and draw(_one_in(3)):
             facets["symlinks"] = also_known_as(draw(_datasets))
         if "versions" in features and draw(_one_in(2)):
@@ -110,11 +139,19 @@ def _entries(draw: st.DrawFn) -> list[dict[str, Any]]:
     ends = st.one_of(_datasets.map(lambda d: {**named(d), "type": "DATASET"}), job_end.map(_job_end))
     found = []
     for end in draw(st.lists(ends, max_size=4)):
-        inputs = draw(st.sampled_from((1, 1, 2, 0)).flatmap(lambda many: st.lists(ends, min_size=many, max_size=many)))
-        found.append({**end, "inputs": inputs})
-        if end["type"] == "DATASET" and draw(_one_in(4)):
-            found[-1]["fields"] = {"y": {"inputs": [{**named(draw(_datasets)), "type": "DATASET", "field": "x"}]}}
+        many = draw(st.sampled_from((1, 1, 2, 0)))
+        found.append({**end, "inputs": [draw(_source(ends)) for _ in range(many)]})
+        if end["type"] == "DATASET" and draw(_one_in(3)):
+            found[-1]["fields"] = {draw(_columns): {"inputs": [draw(_source(ends))]}}
     return found
+
+
+@st.composite
+def _source(draw: st.DrawFn, ends: st.SearchStrategy[dict[str, Any]]) -> dict[str, Any]:
+    """Where data comes from: a dataset, perhaps one of its columns, or a job; and how it changes."""
+    end = draw(ends)
+    column = {"field": draw(_columns)} if end["type"] == "DATASET" and draw(_one_in(2)) else {}
+    return {**end, **column, **draw(_ways)}
 
 
 def _job_end(name: str | None) -> dict[str, Any]:
@@ -188,13 +225,17 @@ def _job_event(draw: st.DrawFn, features: Sequence[str]) -> list[bytes]:
 @st.composite
 def _dataset_event(draw: st.DrawFn, features: Sequence[str]) -> list[bytes]:
     facets = draw(_changing_facets(features))
-    sources = draw(st.lists(_datasets, max_size=2))
-    drawn = facet(inputs=[{**named(source), "type": "DATASET"} for source in sources])
+    ends = st.one_of(_datasets.map(lambda d: {**named(d), "type": "DATASET"}), _jobs.map(_job_end))
+    drawn = facet(inputs=draw(st.lists(_source(ends), max_size=2)))
+    if draw(_one_in(3)):
+        drawn["fields"] = {draw(_columns): {"inputs": [draw(_source(ends))]}}
     facets |= draw(st.sampled_from(({}, {"lineage": drawn}, {"lineage": facet(_deleted=True)})))
     if "columns" in features and draw(_one_in(3)):
         facets["columnLineage"] = draw(_columns_from())
     if "drops" in features and draw(_one_in(2)):
         facets["lifecycleStateChange"] = dropped()
+    if "renames" in features and draw(_one_in(3)):
+        facets["lifecycleStateChange"] = renamed(draw(_datasets))
     if "symlinks" in features and draw(_one_in(3)):
         facets["symlinks"] = also_known_as(draw(_datasets))
     return [declared_dataset(draw(_datasets), draw(_times), **facets)]
@@ -241,12 +282,13 @@ def questions(draw: st.DrawFn, events: Sequence[bytes]) -> Question:
         granularity=granularity,
         depth=draw(st.sampled_from((1, 2, 3, 5))),
         window=draw(windows),
+        include_indirect=not draw(_one_in(3)),
     )
 
 
 def mentioned(events: Sequence[bytes], granularity: Granularity) -> list[EntityRef]:
     """What a question of this granularity can be about: runs of runs, everything else of everything."""
-    found: set[tuple[str, str, str]] = set()
+    found: set[tuple[str, ...]] = set()
     for event in map(read, events):
         body: Mapping[str, Any] = event.body
         if "run" in body:
@@ -256,7 +298,10 @@ def mentioned(events: Sequence[bytes], granularity: Granularity) -> list[EntityR
                 found.add(("JOB", *name_of(body["job"])))
             roles = ("dataset",) if "dataset" in body else ("inputs", "outputs")
             found |= {("DATASET", *name) for role in roles for name, _ in event.mentions(role)}
-    return [EntityRef(EntityKind[kind], namespace, name) for kind, namespace, name in sorted(found)]
+        if granularity is Granularity.COLUMN:
+            said = declaration(event) if "run" not in body else statement(name_of(body["job"]), [event])
+            found |= {end for source, target, _ in said.flows for end in (source, target) if end[0] == "COLUMN"}
+    return [EntityRef(EntityKind[kind], *names) for kind, *names in sorted(found)]
 
 
 def put(database: Database, batches: Sequence[Sequence[bytes]]) -> list[Outcome]:

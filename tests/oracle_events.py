@@ -1,6 +1,7 @@
 """What raw events say, for the oracle: events read with the standard library alone, and what they state of lineage.
 
-Names are (namespace, name). Nodes are ("DATASET" | "JOB", namespace, name) and ("RUN", job's namespace, job, run id).
+Names are (namespace, name). Nodes are ("DATASET" | "JOB", namespace, name), ("RUN", job's namespace, job, run id) and
+("COLUMN", namespace, name, column).
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ Node = tuple[str, ...]
 Edge = tuple[Node, Node, Name | None, str]
 """Source, target, the job it goes through, derivation."""
 Step = tuple[Node, Node, str]
+How = tuple[str, str, str, bool]
+"""How a value changes: type, subtype, description, whether it is masked; all empty where nobody said."""
+Flow = tuple[Node, Node, How]
+UNSAID: How = ("", "", "", False)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -79,6 +84,15 @@ def lifecycle(part: dict[str, Any]) -> str | None:
     return str(said["lifecycleStateChange"]) if said else None
 
 
+def former_name(name: Name, part: dict[str, Any]) -> Name | None:
+    """What a dataset was called before it was renamed to this, if that is said."""
+    said = facet(part, "lifecycleStateChange") or {}
+    if said.get("lifecycleStateChange") != "RENAME" or "previousIdentifier" not in said:
+        return None
+    before = name_of(said["previousIdentifier"])
+    return None if before == name else before
+
+
 def drops(parts: Iterable[dict[str, Any]]) -> bool:
     """Whether a run that said all this of a dataset left it dropped."""
     changes = {lifecycle(part) for part in parts}
@@ -95,6 +109,7 @@ class Statement:
     outputs: set[Name] = field(default_factory=set)
     columns: dict[Name, set[Name]] = field(default_factory=lambda: defaultdict(set))
     entries: set[tuple[Node, Node]] = field(default_factory=set)  # (source, target)
+    flows: set[Flow] = field(default_factory=set)
     mentioned: set[Node] = field(default_factory=set)
     is_explicit: bool = False
 
@@ -111,6 +126,12 @@ class Statement:
                 sources, how = (self.columns[output], "COLUMN") if output in self.columns else (self.inputs, "IMPLICIT")
                 for source in sources:
                     yield node(source), node(output), self.job, self.derivation(how)
+
+    def told(self) -> Iterator[tuple[Edge, How]]:
+        """How values change from column to column, or between what is said without one."""
+        how_known = self.derivation("EXPLICIT" if self.is_explicit else "COLUMN")
+        for source, target, how in self.flows:
+            yield (source, target, self.job, how_known), how
 
     def job_edges(self) -> Iterator[Edge]:
         """The graph in which jobs are nodes too."""
@@ -153,17 +174,20 @@ def statement(job: Name, events: Iterable[Event], *, declared: bool = False) -> 
     """What these events of one run, or one job event, say together."""
     said = Statement(job, declared)
     columns: dict[Name, set[Name]] = defaultdict(set)
+    flows: set[Flow] = set()
     for event in events:
         said.inputs |= {name for name, _ in event.mentions("inputs")}
         for name, part in event.mentions("outputs"):
             said.outputs.add(name)
             columns[name] |= column_sources(part)
+            flows |= column_flows(name, part)
         if explicit := event.facet("job", "lineage"):
             said.is_explicit = True
             for entry in explicit["entries"]:
                 _read_entry(said, entry, _end(entry, job))
     if not said.is_explicit:
         said.columns.update({name: sources for name, sources in columns.items() if sources})
+        said.flows = flows
     return said
 
 
@@ -178,16 +202,20 @@ def declaration(event: Event) -> Statement:
         _read_entry(said, explicit, node(own))
     elif sources := column_sources(event.body["dataset"]):
         said.columns[own] = sources
+        said.flows = column_flows(own, event.body["dataset"])
     return said
 
 
 def _read_entry(said: Statement, entry: dict[str, Any], target: Node) -> None:
     said.mentioned.add(target)
-    inputs = [*(entry.get("inputs") or []), *(i for f in (entry.get("fields") or {}).values() for i in f["inputs"])]
-    for given in inputs:
-        source = _end(given, said.job)
-        said.mentioned.add(source)
-        said.entries.add((source, target))
+    columns = {column: sent["inputs"] for column, sent in (entry.get("fields") or {}).items()}
+    for column, inputs in [(None, entry.get("inputs") or []), *columns.items()]:
+        for given in inputs:
+            source = _end(given, said.job)
+            said.mentioned.add(source)
+            said.entries.add((source, target))
+            ends = _column(source, given.get("field")), _column(target, column)
+            said.flows |= {(*ends, how) for how in _ways(given) or [UNSAID]}
 
 
 def _end(part: dict[str, Any], own: Name | None) -> Node:
@@ -195,6 +223,31 @@ def _end(part: dict[str, Any], own: Name | None) -> Node:
         return (part["type"], *name_of(part))
     assert own is not None, "only a job's event leaves the name of a job out"
     return ("JOB", *own)
+
+
+def _column(end: Node, column: str | None) -> Node:
+    """The column of a dataset; the whole of it where none is named, and a job has none."""
+    return ("COLUMN", *end[1:], column) if column and end[0] == "DATASET" else end
+
+
+def _ways(given: dict[str, Any]) -> list[How]:
+    return [
+        (way["type"], way.get("subtype") or "", way.get("description") or "", bool(way.get("masking")))
+        for way in given.get("transformations") or []
+    ]
+
+
+def column_flows(own: Name, part: dict[str, Any]) -> set[Flow]:
+    """What a `columnLineage` facet says of single columns, and of the whole."""
+    said = facet(part, "columnLineage") or {}
+    flows: set[Flow] = set()
+    for column, sent in [*(said.get("fields") or {}).items(), (None, {"inputFields": said.get("dataset") or []})]:
+        kind, described = sent.get("transformationType") or "", sent.get("transformationDescription") or ""
+        old = ("DIRECT" if kind in ("IDENTITY", "MASKED") else "", kind, described, kind == "MASKED")
+        for given in sent["inputFields"]:
+            source = _column(node(name_of(given)), given["field"])
+            flows |= {(source, _column(node(own), column), how) for how in _ways(given) or [old]}
+    return flows
 
 
 def column_sources(part: dict[str, Any]) -> set[Name]:

@@ -8,16 +8,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
 
-from catalog.domain.lineage import EntityRef, Question
-from catalog.domain.timeline import ALWAYS
-from catalog.domain.words import EntityKind
 from catalog.ingest.accept import Ingest, Received
 from catalog.store import maintenance
 from catalog.store.engine import Database
-from catalog.store.lineage import answer
-from catalog.store.tables import dataset, namespace
+from graphs import pairs
 
 RECORDED = sorted((Path(__file__).parent / "events").glob("*.ndjson"))
 
@@ -49,20 +44,6 @@ def test_recorded_events_give_the_same_rows_in_any_order_and_batching(
     assert in_order
     assert set(in_order) ^ set(backwards) == set()
     assert set(in_order) ^ set(mixed) == set()
-
-
-def pairs(database: Database) -> set[tuple[str, str]]:
-    """Every pair of datasets that ever were source and target."""
-    with database.read() as connection:
-        named = connection.execute(
-            select(namespace.c.name, dataset.c.name)
-            .join(namespace, namespace.c.id == dataset.c.namespace_id)
-            .where(dataset.c.id == dataset.c.canonical_id)
-        ).all()
-        refs = tuple(EntityRef(EntityKind.DATASET, space, name) for space, name in named)
-        found = answer(connection, Question(refs, window=ALWAYS))
-    names = {node.id: node.name for node in found.nodes}
-    return {(names[edge.source], names[edge.target]) for edge in found.edges}
 
 
 DBT = {

@@ -77,7 +77,8 @@ def test_rows_survive_being_packed_as_before_and_back(database: Database) -> Non
     tables = (log_entry, run, run_dataset)
     with database.write() as connection:
         for table in tables:
-            full = {column.name: 1 if column.type.python_type is int else _filler(column) for column in table.columns}
+            # The first microseconds are of the period 0.
+            full = {c.name: int(c.name != "period") if c.type.python_type is int else _filler(c) for c in table.columns}
             # With its times, a use is that of an event: of runs the statements have them.
             bare = {**full, **{c.name: None for c in table.columns if c.nullable and c.name not in _TIMES}}
             keys = [column.name for column in table.primary_key]

@@ -11,14 +11,11 @@ import orjson
 import pytest
 from sqlalchemy import func, select
 
+import graphs
 from catalog.api.graphql.schema import execute
-from catalog.domain.lineage import EntityRef, Question
-from catalog.domain.timeline import ALWAYS
-from catalog.domain.words import EntityKind
 from catalog.ingest.accept import Ingest, Received
 from catalog.store.engine import Database
-from catalog.store.lineage import answer
-from catalog.store.tables import dataset, field_edge, log_entry, namespace, quarantine
+from catalog.store.tables import dataset, field_edge, log_entry, quarantine
 
 EVENTS: Final = Path(__file__).parent / "events"
 
@@ -51,16 +48,7 @@ def take(request: pytest.FixtureRequest, database: Database) -> Callable[[str], 
 
 def pairs(database: Database) -> set[Ends]:
     """Which dataset was ever made from which."""
-    with database.read() as connection:
-        named = connection.execute(
-            select(namespace.c.name, dataset.c.name)
-            .join(namespace, namespace.c.id == dataset.c.namespace_id)
-            .where(dataset.c.id == dataset.c.canonical_id)
-        ).all()
-        refs = tuple(EntityRef(EntityKind.DATASET, space, name) for space, name in named)
-        found = answer(connection, Question(refs, window=ALWAYS))
-    names = {node.id: short(node.name) for node in found.nodes}
-    return {(names[edge.source], names[edge.target]) for edge in found.edges}
+    return {(short(source), short(target)) for source, target in graphs.pairs(database)}
 
 
 def columns(database: Database) -> dict[Ends, set[str]]:

@@ -72,21 +72,33 @@ class Callers:
         self._closed = False
         self.last_use = LastUse(database)
 
-    async def of(self, connection: HTTPConnection) -> Caller:
+    async def of(self, connection: HTTPConnection, said: str = "") -> Caller:
         """Who sends this request.
+
+        Args:
+            connection: The request, or the one that a WebSocket began with.
+            said: The `Authorization` of a client that could not send it as a header.
 
         Raises:
             Unauthenticated: a key is needed, or the one that was sent lets nobody in.
             Forbidden: the server is open to this machine alone, and the request comes by way of another.
             Unavailable: the database is away, so that nobody can tell.
         """
-        given = _key_in(connection)
+        given = _key_in(connection, said)
         if given is not None:
             return await self._by_key(given)
         if not await self._is_open():
             raise Unauthenticated("This needs a key.", fix=_HOW)
         _refuse_strangers(connection)
         return ANYONE
+
+    async def expect(self, connection: HTTPConnection) -> None:
+        """Refuse a WebSocket that nothing its client may say later could let in, as `of` does.
+
+        Browsers let any page open one anywhere: on an open server that is to be refused before it is open.
+        """
+        if _key_in(connection) is not None or await self._is_open():
+            await self.of(connection)
 
     async def _by_key(self, given: str) -> Caller:
         if not spelling.is_key(given):
@@ -109,6 +121,11 @@ class Callers:
         if self._on_loopback and not self._closed:
             self._closed = await self._asked(None, keys.exist)
         return self._on_loopback and not self._closed
+
+    async def close(self, seconds: float) -> None:
+        """Wait so long at most for what is being looked up for nobody any more: the database is closed next."""
+        if looking := [answer.task for answer in self._answers.values() if not answer.task.done()]:
+            await asyncio.wait(looking, timeout=seconds)
 
     async def _asked(self, about: bytes | None, read: Callable[[Read], T]) -> T:
         """What the database answers, or answered a moment ago; all who ask meanwhile share one question."""
@@ -193,25 +210,31 @@ class Gate:
         callers: Callers,
         refuse: Callable[[CatalogError], Response],
         is_public: Callable[[Scope], bool],
+        asks_itself: Callable[[Scope], bool] = lambda _: False,
     ) -> None:
-        """`is_public` says which requests need no caller, `refuse` answers those that are not let through."""
+        """`is_public` says which requests need no caller, `refuse` answers those that are not let through.
+
+        Of WebSockets only those are let through that `asks_itself` says find out their caller once they are open.
+        """
         self._app = app
         self._callers = callers
         self._refuse = refuse
         self._is_public = is_public
+        self._asks_itself = asks_itself
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request through, or answer why not."""
-        if scope["type"] == "websocket":
-            # Nothing speaks it yet; what will has to say first who may.
+        if scope["type"] == "websocket" and not self._asks_itself(scope):
             await WebSocketClose()(scope, receive, send)
             return
-        if scope["type"] == "http" and not self._is_public(scope):
-            try:
+        try:
+            if scope["type"] == "websocket":
+                await self._callers.expect(HTTPConnection(scope))
+            elif scope["type"] == "http" and not self._is_public(scope):
                 scope[_SCOPE] = await self._callers.of(HTTPConnection(scope))
-            except CatalogError as error:
-                await self._refuse(error)(scope, receive, send)
-                return
+        except CatalogError as error:
+            await self._refuse(error)(scope, receive, send)
+            return
         await self._app(scope, receive, send)
 
 
@@ -230,9 +253,10 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _key_in(connection: HTTPConnection) -> str | None:
+def _key_in(connection: HTTPConnection, said: str = "") -> str | None:
     """The key that was sent; None where there is none, also for the empty one of a client that has no key."""
-    sent = [header for header in connection.headers.getlist("authorization") if header.strip()]
+    headers = connection.headers.getlist("authorization")
+    sent = [header for header in headers or [said] if header.strip()]
     if not sent:
         return None
     found = _BEARER.fullmatch(sent[0].strip())

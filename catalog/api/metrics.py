@@ -71,10 +71,13 @@ class InFlight:
 class Metrics:
     """The numbers of one server."""
 
-    def __init__(self, database: Database, in_flight: Callable[[], InFlight]) -> None:
-        """`in_flight` is asked when somebody wants to know."""
+    def __init__(
+        self, database: Database, in_flight: Callable[[], InFlight], subscriptions: Callable[[], int] = lambda: 0
+    ) -> None:
+        """`in_flight` and `subscriptions`, how many there are, are asked when somebody wants to know."""
         self._database = database
         self._in_flight = in_flight
+        self._subscriptions = subscriptions
         self._folder = os.environ.get(_FOLDER)
         self._registry = CollectorRegistry()
         self._one_at_a_time = asyncio.Lock()
@@ -135,6 +138,9 @@ class Metrics:
             "catalog_ingest_inflight_bytes", "Bytes of bodies that are being received or stored.", **gauge
         )
         self._waiting = Gauge("catalog_ingest_waiting_events", "Events that wait for their transaction.", **gauge)
+        self._subscribed = Gauge(
+            "catalog_graphql_subscriptions", "Operations over WebSockets that go on: subscriptions.", **gauge
+        )
         # A counter that is not there yet cannot be told from one that nobody asks for.
         self._received.labels(TRANSPORT)
         for outcome in OUTCOMES:
@@ -151,7 +157,7 @@ class Metrics:
         if answered.status in _DENIED:
             self._denied.labels(str(answered.status)).inc()
         if answered.operation is not None:
-            self._operated(answered.operation)
+            self.operated(answered.operation)
         if (tally := answered.tally) is None:
             return
         self._ingest_seconds.observe(answered.seconds)
@@ -162,7 +168,8 @@ class Metrics:
         if tally.forbidden and answered.status not in _DENIED:
             self._denied.labels(str(HTTPStatus.FORBIDDEN.value)).inc(tally.forbidden)
 
-    def _operated(self, operation: Operation) -> None:
+    def operated(self, operation: Operation) -> None:
+        """Count an operation; by itself where it did not come as a request."""
         self._graphql_seconds.labels(operation.kind).observe(operation.seconds)
         for rule in operation.rules:
             self._graphql_rejected.labels(rule).inc()
@@ -191,6 +198,7 @@ class Metrics:
         now = self._in_flight()
         self._bytes.set(now.bytes)
         self._waiting.set(now.events)
+        self._subscribed.set(self._subscriptions())
 
     def _sizes(self) -> Sizes:
         with self._database.read() as connection:

@@ -6,8 +6,8 @@ The line has no payload, no key and no name of a dataset: of a path it has the t
 from __future__ import annotations
 
 import logging
+import random
 import re
-import secrets
 import time
 from collections.abc import Callable, Hashable, Mapping, MutableMapping, Sequence
 from contextvars import ContextVar
@@ -142,7 +142,7 @@ def trace_id(traceparents: Sequence[str]) -> str:
 
 def _id(headers: Mapping[str, str]) -> str:
     given = headers.get(_HEADER, "")
-    return given if _SANE.fullmatch(given) else secrets.token_hex(8)
+    return given if _SANE.fullmatch(given) else f"{random.getrandbits(64):016x}"
 
 
 def _log(answered: Answered) -> None:

@@ -1,7 +1,7 @@
 """A lineage answer as text: an indented tree, JSON, Graphviz DOT or Mermaid.
 
 In the picture languages names are data: nodes are numbered, and what a name could be taken for is written as a
-character code. In the tree every line can be pasted behind `catalog lineage`.
+character code. In the tree every line can be pasted behind `catalog lineage`. SVG is drawn by `catalog.pictures`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ from typing import Final
 from catalog.cli.console import shown_time, visible
 from catalog.domain.lineage import Lineage, LineageEdge, LineageNode
 from catalog.domain.words import Derivation, Direction, EntityKind
-
-JobNames = Mapping[int, tuple[str, str]]
-"""Namespace and name of the jobs that edges go through, by id."""
+from catalog.pictures import JobNames
 
 ABOVE: Final = "(see above)"
 """Stands behind what is in the tree already, with everything below it."""

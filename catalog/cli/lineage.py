@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog.cli.console import is_terminal, say, tell, tell_json
+from catalog.cli.console import is_terminal, say, tell
 from catalog.cli.databases import DatabaseOption, JsonOption, opened, settings
+from catalog.domain.errors import BadRequest
 
 if TYPE_CHECKING:
-    from catalog.cli.drawing import Branch, JobNames
+    from catalog.cli.drawing import Branch
     from catalog.domain.lineage import Lineage, Question
+    from catalog.pictures import JobNames
     from catalog.store.engine import Read
 
 
@@ -50,6 +54,7 @@ class Format(Enum):
     JSON = "json"
     DOT = "dot"
     MERMAID = "mermaid"
+    SVG = "svg"
 
 
 def lineage(
@@ -67,51 +72,85 @@ def lineage(
     as_of: Annotated[
         str | None, typer.Option("--as-of", metavar="TIME", help="As it was at this moment (ISO 8601).")
     ] = None,
+    recorded_as_of: Annotated[
+        str | None,
+        typer.Option("--recorded-as-of", metavar="TIME", help="As the catalog knew it at this moment (ISO 8601)."),
+    ] = None,
     granularity: Annotated[
         Grain | None, typer.Option("--granularity", help="Which nodes the answer is made of. Default: of that KIND.")
     ] = None,
     max_nodes: Annotated[int, typer.Option("--max-nodes", min=1, help="How many nodes at most.")] = 1_000,
     format: Annotated[Format, typer.Option("--format", help="How to write the answer.")] = Format.TREE,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="PATH", help="Write the answer to this file, which is made anew.")
+    ] = None,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show where data comes from and where it goes.
 
-    Every line of the tree can be pasted behind `catalog lineage` to go on from there. DOT and Mermaid draw pictures:
-    `--format dot | dot -Tsvg`.
+    Every line of the tree can be pasted behind `catalog lineage` to go on from there. SVG is a picture for a browser;
+    DOT and Mermaid are for programs that draw.
     """
+    from catalog.cli import drawing
+    from catalog.ingest.recorded import Past, recorded
     from catalog.store import lineage as walk
-    from catalog.store.read.snapshot import snapshot
+    from catalog.store.read.snapshot import Snapshot, snapshot
 
     question = _question(
         kind, (namespace, name, column), direction=direction, depth=depth, as_of=as_of, granularity=granularity,
-        max_nodes=max_nodes,
+        max_nodes=max_nodes, hidden=format is Format.SVG,
     )  # fmt: skip
-    with opened(settings(database).database.url) as source, snapshot(source) as reading:
-        found = reading.ask(walk.answer, question)
-        jobs = reading.ask(_job_names, found)
-    _tell(found, jobs, question, Format.JSON if as_json else format)
+    until = None if recorded_as_of is None else _moment(recorded_as_of, "--recorded-as-of")
+    chosen = settings(database)
+    with opened(chosen.database.url) as source, snapshot(source) as reading, ExitStack() as held:
+        known: Snapshot = reading
+        if until is not None:
+            then = reading.ask(recorded, question, until, chosen.lineage.max_entries)
+            known = Past(held.enter_context(then))
+        found = known.ask(walk.answer, question)
+        jobs = known.ask(_job_names, found)
+    format = Format.JSON if as_json else format
+    if out is not None:
+        _save(out, _text(found, jobs, question, format))
+    elif format is Format.TREE:
+        for branch in drawing.tree(found, jobs, question.direction):
+            _tell_tree(branch)
+        if found.truncated:
+            tell(drawing.cut(found))
+    else:
+        tell(_text(found, jobs, question, format))
+    if found.truncated:
+        say(f"The answer is not whole: {found.truncated_by} cut it. Raise it, or ask for less --depth.")
 
 
-def _tell(found: Lineage, jobs: JobNames, question: Question, format: Format) -> None:
+def _text(found: Lineage, jobs: JobNames, question: Question, format: Format) -> str:
+    import orjson
+
+    from catalog import pictures
     from catalog.cli import drawing
     from catalog.domain.timeline import NOW
 
     match format:
         case Format.JSON:
             as_of = None if question.window == NOW else question.window.first
-            tell_json(drawing.as_json(found, jobs, as_of))
+            return orjson.dumps(drawing.as_json(found, jobs, as_of), option=orjson.OPT_INDENT_2).decode()
         case Format.DOT:
-            tell(drawing.as_dot(found, jobs))
+            return drawing.as_dot(found, jobs)
         case Format.MERMAID:
-            tell(drawing.as_mermaid(found, jobs))
+            return drawing.as_mermaid(found, jobs)
+        case Format.SVG:
+            return pictures.svg(found, jobs, question.window).rstrip("\n")
         case Format.TREE:
-            for branch in drawing.tree(found, jobs, question.direction):
-                _tell_tree(branch)
-            if found.truncated:
-                tell(drawing.cut(found))
-    if found.truncated:
-        say(f"The answer is not whole: {found.truncated_by} cut it. Raise it, or ask for less --depth.")
+            trees = map(drawing.indented, drawing.tree(found, jobs, question.direction))
+            return "\n".join([*trees, *([drawing.cut(found)] if found.truncated else [])])
+
+
+def _save(path: Path, text: str) -> None:
+    try:
+        path.write_text(f"{text}\n", encoding="utf-8")
+    except OSError as error:
+        raise BadRequest(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def _tell_tree(branch: Branch) -> None:
@@ -136,11 +175,12 @@ def _tell_tree(branch: Branch) -> None:
 
 def _question(
     kind: Kind, names: tuple[str, str, str | None], *, direction: Way, depth: int, as_of: str | None,
-    granularity: Grain | None, max_nodes: int,
+    granularity: Grain | None, max_nodes: int, hidden: bool,
 ) -> Question:  # fmt: skip
     from catalog.domain.lineage import EntityRef, Question
     from catalog.domain.timeline import NOW, Window
     from catalog.domain.words import Direction, EntityKind, Granularity
+    from catalog.facets import understood
 
     column = names[-1]
     if column is not None and kind is Kind.DATASET:
@@ -150,7 +190,7 @@ def _question(
     if granularity is None:
         granularity = Grain.DATASET if kind is Kind.MODEL else Grain(kind.value)
     ways = {Way.UP: Direction.UPSTREAM, Way.DOWN: Direction.DOWNSTREAM, Way.BOTH: Direction.BOTH}
-    at = None if as_of is None else _moment(as_of)
+    at = None if as_of is None else _moment(as_of, "--as-of")
     return Question(
         of=(EntityRef(EntityKind[kind.name], *names),),
         direction=ways[direction],
@@ -158,16 +198,18 @@ def _question(
         depth=depth,
         window=NOW if at is None else Window(at, at),
         max_nodes=max_nodes,
+        hidden=hidden,
+        understand=understood,
     )
 
 
-def _moment(text: str) -> int:
+def _moment(text: str, option: str) -> int:
     from catalog.ingest.times import parse_time
 
     try:
         return parse_time(text).at
     except ValueError as error:
-        raise typer.BadParameter(f"--as-of: {error}") from error
+        raise typer.BadParameter(f"{option}: {error}") from error
 
 
 def _job_names(connection: Read, found: Lineage) -> JobNames:

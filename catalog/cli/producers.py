@@ -115,11 +115,7 @@ def _airflow_lines(chosen: Settings, _namespace: str) -> Iterator[str]:
 
 def _spark_lines(chosen: Settings, _namespace: str) -> Iterator[str]:
     yield "# For Scala 2.12 write _2.12 for _2.13. The same lines without --conf go into spark-defaults.conf."
-    yield from _warning(chosen, "spark-defaults.conf")
-    yield "spark-submit \\"
-    for name, value in chosen.items():
-        yield f"  --conf {shlex.quote(f'{name}={value}')} \\"
-    yield "  job.py"
+    yield from _submission(chosen, "spark-defaults.conf", "spark-submit", "--conf", "job.py")
 
 
 def _dbt_lines(chosen: Settings, _namespace: str) -> Iterator[str]:
@@ -132,11 +128,15 @@ def _dbt_lines(chosen: Settings, _namespace: str) -> Iterator[str]:
 def _flink_lines(chosen: Settings, _namespace: str) -> Iterator[str]:
     yield f"# Flink 2: put the jar of {_FLINK} into lib/, and let jobs be attached, else nobody sees how they end."
     yield "# The same as NAME: VALUE goes into conf/config.yaml."
-    yield from _warning(chosen, "conf/config.yaml")
-    yield "flink run \\"
+    yield from _submission(chosen, "conf/config.yaml", "flink run", "-D", "job.jar")
+
+
+def _submission(chosen: Settings, file: str, command: str, option: str, program: str) -> Iterator[str]:
+    yield from _warning(chosen, file)
+    yield f"{command} \\"
     for name, value in chosen.items():
-        yield f"  -D {shlex.quote(f'{name}={value}')} \\"
-    yield "  job.jar"
+        yield f"  {option} {shlex.quote(f'{name}={value}')} \\"
+    yield f"  {program}"
 
 
 def _python_lines(chosen: Settings, namespace: str) -> Iterator[str]:

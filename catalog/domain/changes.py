@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
+
+from catalog.domain.words import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,3 +231,6 @@ Change = (
     Described | Tagged | Owned | Structured | Symlinked | ChildOf | DependsOn | Scheduled | JobTyped
     | DatasetTyped | ColumnsFrom | Explicit | LifecycleChanged | Versioned | Measured | CodeAt
 )  # fmt: skip
+
+Understand: TypeAlias = Callable[[Scope, str, bytes], tuple[Change, ...]]
+"""What a facet of this scope and name says with these bytes; nothing, where nobody understands it."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from catalog.domain.changes import Name
+from catalog.domain.manual import Manual
 from catalog.domain.records import Record
 from catalog.domain.words import EventKind, Role, RunState
 
@@ -32,9 +33,10 @@ class DatasetMention(Record, frozen=True):
 
 
 class Event(Record, frozen=True):
-    """One event. `event_time` is in microseconds since 1970 UTC; `digest` is the SHA-256 of the raw bytes.
+    """One entry of the log. `event_time` is in microseconds since 1970 UTC; `digest` is the SHA-256 of the raw bytes.
 
     RUN events have `job`, `run_id` and `state`; JOB events have `job`; DATASET events have one dataset, DECLARED.
+    RECORD is no event that was sent: it has `record` and nothing else.
     """
 
     kind: EventKind
@@ -49,3 +51,4 @@ class Event(Record, frozen=True):
     producer: str | None = None
     schema_url: str | None = None
     warnings: tuple[Tolerated, ...] = ()
+    record: Manual | None = None

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from catalog.domain.changes import Transformation
+from catalog.domain.changes import Transformation, Understand
+from catalog.domain.records import Record
 from catalog.domain.timeline import NOW, Window
 from catalog.domain.words import Derivation, Direction, EntityKind, Granularity
+
+
+def is_indirect(how: Transformation) -> bool:
+    """Whether the source only had an influence, and its value did not go through: a filter, a join, a sort key."""
+    return how.type.upper() == "INDIRECT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +30,10 @@ class EntityRef:
 class Question:
     """What is asked. `window` is the closed range of moments the answer is the union over.
 
-    `hidden` asks for the number of neighbours each node has beyond the answer, which costs one more step.
+    The rest says what is to be looked up about what the walk finds; what is not stays as empty as its default.
+    `hidden` asks for the number of neighbours each node has beyond the answer, which costs one more step. Without
+    `names`, nodes have none and those of a depth are in the order of their ids; without `transformations` an edge does
+    not say how data changed, nor whether it is masked; without `last_runs` not by which run it was confirmed, and when.
     """
 
     of: tuple[EntityRef, ...]
@@ -36,11 +45,18 @@ class Question:
     max_nodes: int = 1_000
     max_edges: int = 100_000
     hidden: bool = False
+    names: bool = True
+    transformations: bool = True
+    last_runs: bool = True
+    understand: Understand | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LineageNode:
-    """A node of the answer. `depth` is signed: negative upstream, 0 a root. `id` is the entity's 63-bit id."""
+class LineageNode(Record, frozen=True):
+    """A node of the answer. `depth` is signed: negative upstream, 0 a root. `id` is the entity's 63-bit id.
+
+    A COLUMN has its name in `column` and its dataset in `namespace`, `name` and `dataset_id`. At granularity COLUMN a
+    DATASET is the whole of it, every column.
+    """
 
     id: int
     kind: EntityKind
@@ -50,10 +66,10 @@ class LineageNode:
     column: str | None = None
     hidden_upstream: int = 0
     hidden_downstream: int = 0
+    dataset_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LineageEdge:
+class LineageEdge(Record, frozen=True):
     """An edge of the answer, through `job_id` where a job made it. Times are microseconds since 1970 UTC.
 
     `first_seen` is when the edge began to hold, `last_seen` the last run or declaration that confirmed it.
@@ -71,7 +87,7 @@ class LineageEdge:
     @property
     def masked(self) -> bool:
         """Whether every way the value takes along this edge hides it. Indirect ways carry no value, unless alone."""
-        direct = [t for t in self.transformations if t.type.upper() != "INDIRECT"] or self.transformations
+        direct = [t for t in self.transformations if not is_indirect(t)] or self.transformations
         return bool(direct) and all(t.masking for t in direct)
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from catalog.domain.changes import Change
+from catalog.domain.event import Tolerated
 from catalog.domain.records import Record
 from catalog.domain.statement import NOTHING_SAID, Statement
 from catalog.domain.words import EventKind, Lifecycle, Role, RunState, Scope
@@ -173,6 +174,13 @@ class Symlink(NamedTuple):
     type: str
 
 
+class Rename(NamedTuple):
+    """A dataset said that it had another name before."""
+
+    dataset_id: int
+    previous_id: int
+
+
 class JobParent(Record, frozen=True):
     """The job that contains a job, as its latest run said."""
 
@@ -182,7 +190,7 @@ class JobParent(Record, frozen=True):
 
 
 class Declaration(Record, frozen=True):
-    """A job or dataset event: the whole declared lineage of its owner from this moment on."""
+    """A job or dataset event, or a record: the whole declared lineage of its owner from this moment on."""
 
     owner_id: int
     owner_is_job: bool
@@ -203,6 +211,8 @@ class Projection(msgspec.Struct, gc=False):
     uses: list[DatasetUse] = msgspec.field(default_factory=list)
     facets: list[FacetSeen] = msgspec.field(default_factory=list)
     symlinks: list[Symlink] = msgspec.field(default_factory=list)
+    renames: list[Rename] = msgspec.field(default_factory=list)
     job_parents: list[JobParent] = msgspec.field(default_factory=list)
     statement: Statement = NOTHING_SAID
     declaration: Declaration | None = None
+    warnings: tuple[Tolerated, ...] = ()

@@ -26,6 +26,10 @@ class End(NamedTuple):
     column: str = ""
 
 
+NOWHERE = End(Node.NOTHING, 0)
+"""Where what has no source comes from."""
+
+
 class Flow(NamedTuple):
     """Data flows from source to target, transformed so."""
 
@@ -40,8 +44,9 @@ class Flow(NamedTuple):
 class Statement(Record, frozen=True):
     """Everything one or more events of a run (or one declaring event) say about lineage.
 
-    `explicit` is whether any of them carried a lineage facet; `targets` are the targets that it named, also
-    those it gave no source (a known absence). `code` is where the job's code was.
+    `explicit` is whether any of them carried a lineage facet; `targets` are the targets that it named. `sourceless`
+    are those of which it said that they have no source, which is more than to name none. `code` is where the job's
+    code was. `through` is the job that a person says an edge goes through: see `domain.manual`.
     """
 
     inputs: frozenset[int] = frozenset()
@@ -51,6 +56,8 @@ class Statement(Record, frozen=True):
     entries: frozenset[Flow] = frozenset()
     targets: frozenset[End] = frozenset()
     code: frozenset[str] = frozenset()
+    sourceless: frozenset[End] = frozenset()
+    through: frozenset[int] = frozenset()
 
     def __or__(self, other: Statement) -> Statement:
         """The union: commutative, associative, idempotent."""
@@ -62,6 +69,8 @@ class Statement(Record, frozen=True):
             self.entries | other.entries,
             self.targets | other.targets,
             self.code | other.code,
+            self.sourceless | other.sourceless,
+            self.through | other.through,
         )
 
     @property
@@ -71,36 +80,54 @@ class Statement(Record, frozen=True):
 
     def encode(self) -> bytes:
         """Canonical bytes: equal statements encode equally."""
-        return _encoder.encode(
-            (
-                sorted(self.inputs),
-                sorted(self.outputs),
-                sorted(self.columns),
-                self.explicit,
-                sorted(self.entries),
-                sorted(self.targets),
-                sorted(self.code),
-            )
+        said: tuple[object, ...] = (
+            sorted(self.inputs),
+            sorted(self.outputs),
+            sorted(self.columns),
+            self.explicit,
+            sorted(self.entries),
+            sorted(self.targets),
+            sorted(self.code),
         )
+        # Nothing is written of what hardly anybody says: the ids of all other statements stay what they were.
+        if self.sourceless or self.through:
+            said = (*said, sorted(self.sourceless), sorted(self.through))
+        return _encoder.encode(said)
 
     @staticmethod
     def decode(data: bytes) -> Statement:
         """The inverse of `encode`."""
-        inputs, outputs, columns, explicit, entries, targets, code = _decoder.decode(data)
+        said = _decoder.decode(data)
         return Statement(
-            frozenset(inputs),
-            frozenset(outputs),
-            frozenset(columns),
-            explicit,
-            frozenset(entries),
-            frozenset(targets),
-            frozenset(code),
+            frozenset(said.inputs),
+            frozenset(said.outputs),
+            frozenset(said.columns),
+            said.explicit,
+            frozenset(said.entries),
+            frozenset(said.targets),
+            frozenset(said.code),
+            frozenset(said.sourceless),
+            frozenset(said.through),
         )
 
 
 NOTHING_SAID = Statement()
 
-_Wire = tuple[list[int], list[int], list[Flow], bool, list[Flow], list[End], list[str]]
+
+class _Wire(msgspec.Struct, array_like=True):
+    """What `encode` wrote; of the last two there may be nothing."""
+
+    inputs: list[int]
+    outputs: list[int]
+    columns: list[Flow]
+    explicit: bool
+    entries: list[Flow]
+    targets: list[End]
+    code: list[str]
+    sourceless: list[End] = []
+    through: list[int] = []
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Wire)
 
@@ -114,7 +141,8 @@ class Edge(NamedTuple):
     """An edge of the graph: what the `edge` table holds besides its owner and its interval.
 
     THROUGH rows of one owner multiply only within one `group`. It is 0 unless several runs speak at once (a job
-    that never completed), where inputs of one run must not meet outputs of another.
+    that never completed), where inputs of one run must not meet outputs of another. Of a manual edge, which its
+    owner says no job of, it is the job that the edge goes through, 0 for none.
     """
 
     source_node: int
@@ -129,7 +157,8 @@ class Edge(NamedTuple):
 class FieldEdge(NamedTuple):
     """An edge with a column at one end at least, or one that says how data changed.
 
-    A '' column stands for the whole dataset, or a job.
+    A '' column stands for the whole dataset, or a job. One whose source is NOTHING is no edge: it says that the
+    target is known to have no source.
     """
 
     source_id: int
@@ -162,10 +191,12 @@ NO_EDGES = Edges()
 
 
 def resolve(statement: Statement, job: int | None, *, declared: bool) -> Edges:
-    """The edges a statement makes, through this job (None: a dataset's own declaration).
+    """The edges a statement makes, through this job (None: what a dataset, or a person, declares).
 
     Declared statements keep their shape and carry DECLARED, so that they can stand beside what was observed.
     """
+    through = min(statement.through, default=0)
+    job = job or through or None
     if statement.explicit:
         flows, strength = statement.entries, Derivation.EXPLICIT
     else:
@@ -175,10 +206,26 @@ def resolve(statement: Statement, job: int | None, *, declared: bool) -> Edges:
     if job is not None:
         edges |= _boundary(statement, flows, job, strength, {(e.source_id, e.target_id) for e in edges})
     fields = {_field_edge(f, strength) for f in flows if f.source.column or f.target.column or f.type}
+    fields |= {_field_edge(Flow(NOWHERE, end), strength) for end in _without_source(statement, job)}
+    if through:
+        edges = {edge._replace(group=through) for edge in edges}
     if declared:
         edges = {edge._replace(derivation=Derivation.DECLARED) for edge in edges}
         fields = {field._replace(derivation=Derivation.DECLARED) for field in fields}
     return Edges(frozenset(edges), frozenset(fields))
+
+
+def _without_source(statement: Statement, job: int | None) -> frozenset[End]:
+    """The ends of which it was said that they have no source, and of which nothing else was said.
+
+    That the job itself makes something is no other word: it is where data begins then.
+    """
+    if not statement.sourceless:
+        return frozenset()
+    foreign = [flow.target for flow in statement.entries if flow.source != End(Node.JOB, job or 0)]
+    # A column with a source is a source of its dataset; one of the whole dataset is none of a column.
+    fed = {*foreign, *(End(target.node, target.id) for target in foreign)}
+    return statement.sourceless - fed
 
 
 def grouped(edges: Edges, group: int) -> Edges:

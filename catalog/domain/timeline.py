@@ -26,6 +26,11 @@ class Window(NamedTuple):
         """Whether the half-open interval [start, end) has a moment in this window."""
         return start <= self.last and end > self.first
 
+    @property
+    def moment(self) -> int | None:
+        """The moment that what is said of things is as of: the last one. None is now."""
+        return None if self.last == FOREVER - 1 else self.last
+
 
 NOW = Window(FOREVER - 1, FOREVER - 1)
 ALWAYS = Window(BEGINNING, FOREVER - 1)

@@ -6,11 +6,12 @@ from enum import Enum, IntEnum, IntFlag
 
 
 class EventKind(IntEnum):
-    """What an entry of the log is."""
+    """What an entry of the log is: an event that was sent, or a record of what somebody did in the catalog itself."""
 
     RUN = 1
     JOB = 2
     DATASET = 3
+    RECORD = 4
 
 
 class EntityKind(Enum):
@@ -64,8 +65,9 @@ class Conduct(IntEnum):
 
 
 class Node(IntEnum):
-    """What an end of an edge is."""
+    """What an end of an edge is. NOTHING is the source of what is known to have none."""
 
+    NOTHING = 0
     DATASET = 1
     JOB = 2
 

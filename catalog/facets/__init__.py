@@ -123,3 +123,12 @@ _BY_PLACE: Final = {
 def find(scope: Scope, name: str) -> Facet | None:
     """The module that understands the facet of this name at this place in an event; names are case-sensitive."""
     return _BY_PLACE.get((scope, name))
+
+
+def understood(scope: Scope, name: str, payload: bytes) -> tuple[Change, ...]:
+    """What a facet says; nothing where no module understands it, or its shape."""
+    facet = find(scope, name)
+    try:
+        return facet.changes(payload) if facet else ()
+    except ValueError:
+        return ()

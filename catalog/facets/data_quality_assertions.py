@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Raw
 
-from catalog.domain.wire import Scalar, Shape, only_checks
+from catalog.domain.wire import Scalar, Shape, only_checks, present, reader
 from catalog.domain.words import Scope
 
 NAME: Final = "dataQualityAssertions"
@@ -32,3 +32,25 @@ class _Facet(Shape):
 
 
 changes: Final = only_checks(_Facet)
+
+
+def failed(payload: bytes) -> tuple[str, ...]:
+    """The assertions that did not hold, each in words; none where the facet is in no shape we know."""
+    try:
+        said = _read(payload)
+    except ValueError:
+        return ()
+    return tuple(_worded(one) for one in present(said.assertions) if not one.success)
+
+
+def _worded(said: _Assertion) -> str:
+    """What was asserted, of which column, and what was found instead."""
+    named = said.name or said.assertion
+    words = f"{named} of {said.column}" if said.column and said.column not in named else named
+    seen = [
+        f"{word} {value}" for word, value in (("expected", said.expected), ("was", said.actual)) if value is not None
+    ]
+    return f"{words} ({', '.join(seen)})" if seen else words
+
+
+_read = reader(_Facet)

@@ -23,11 +23,13 @@ from catalog.domain.errors import Forbidden, NotAnEvent, Unavailable
 from catalog.domain.event import Event, Tolerated
 from catalog.domain.ids import digest_key
 from catalog.domain.projection import Projection
-from catalog.evidence.commitment import SALT_BYTES, commit, entry_bytes
-from catalog.evidence.merkle import Frontier, append, leaf_hash
+from catalog.evidence.commitment import SALT_BYTES, commit
+from catalog.evidence.merkle import Frontier, append
 from catalog.ingest import grants
 from catalog.ingest.decode import DecodeLimits, decode
+from catalog.ingest.leaves import leaf
 from catalog.ingest.project import project
+from catalog.ingest.records import decode_entry, decode_record
 from catalog.store import bodies, graph_writer, log, quarantine
 from catalog.store.engine import Database, Write
 
@@ -41,6 +43,8 @@ class Received:
     raw: bytes
     source: str
     caller: Caller = ANYONE
+    is_record: bool = False
+    """Whether the catalog itself wrote them: see `records`. Whatever is sent is not."""
 
     @property
     def principal(self) -> str:
@@ -102,7 +106,7 @@ def microseconds() -> int:
     return time.time_ns() // 1_000
 
 
-_AS_TAKEN = DecodeLimits(
+AS_TAKEN = DecodeLimits(
     max_bytes=1 << 40, max_datasets=1 << 40, max_name_bytes=1 << 40, max_facets=1 << 40, max_members=1 << 40
 )
 """What was taken once is taken again, whatever the limits were then. Depth keeps its bound: decoders recurse."""
@@ -110,7 +114,7 @@ _AS_TAKEN = DecodeLimits(
 
 def project_raw(raw: bytes) -> Projection:
     """The projection of the bytes of an entry."""
-    return project(decode(raw, _AS_TAKEN))
+    return project(decode_entry(raw, AS_TAKEN))
 
 
 class Ingest:
@@ -150,7 +154,7 @@ class Ingest:
 
     def _prepare(self, received: Received) -> _Prepared:
         try:
-            event = decode(received.raw, self.limits)
+            event = decode_record(received.raw) if received.is_record else decode(received.raw, self.limits)
         except NotAnEvent as refused:
             return _NoEvent(received, refused, sha256(received.raw).digest())
         projection, failure = None, None
@@ -216,25 +220,13 @@ class Ingest:
     def _entry(self, one: _Ready, now: int) -> log.NewEntry:
         event, received = one.event, one.received
         salt = secrets.token_bytes(SALT_BYTES)
-        commitment = commit(received.raw, salt)
         projection = one.projection
-        leaf = leaf_hash(
-            entry_bytes(
-                log=self._origin or "",
-                type="event",
-                subject=f"urn:openlineage:{event.kind.name.lower()}",
-                recorded_at=now,
-                actor=received.principal,
-                payload_alg="raw",
-                payload_commit=commitment,
-            )
-        )
         return log.NewEntry(
             kind=int(event.kind),
             event_time=event.event_time,
             received_at=now,
             digest=event.digest,
-            leaf_hash=leaf,
+            leaf_hash=leaf(self._origin or "", event.kind, now, received.principal, commit(received.raw, salt)),
             salt=salt,
             packed=one.packed,
             activity_id=projection.activity_id if projection else digest_key(event.digest),
@@ -252,7 +244,8 @@ class Ingest:
         seq, duplicate = places[digest]
         again = digest in answered
         answered.add(digest)
-        return Receipt(receipt(digest), digest.hex(), seq, duplicate or again, one.event.warnings)
+        tolerated = one.event.warnings + (one.projection.warnings if one.projection else ())
+        return Receipt(receipt(digest), digest.hex(), seq, duplicate or again, tolerated)
 
     def _refusal(self, one: _NoEvent) -> quarantine.Refusal:
         received, reason = one.received, one.reason

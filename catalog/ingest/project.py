@@ -5,6 +5,7 @@ Facet modules say what a facet means; this module puts their words together with
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import lru_cache
@@ -30,7 +31,7 @@ from catalog.domain.changes import (
     Transformation,
     Versioned,
 )
-from catalog.domain.event import DatasetMention, Event, Facets
+from catalog.domain.event import DatasetMention, Event, Facets, Tolerated
 from catalog.domain.ids import dataset_id, digest_key, job_id, run_id
 from catalog.domain.projection import (
     DELETED,
@@ -41,20 +42,30 @@ from catalog.domain.projection import (
     FacetSeen,
     JobParent,
     Projection,
+    Rename,
     RunFacts,
     Stamp,
     Symlink,
 )
 from catalog.domain.statement import End, Flow, Statement
 from catalog.domain.words import EventKind, Lifecycle, Node, Role, RunState, Scope
+from catalog.ingest.records import of_lineage
 from catalog.ingest.times import parse_time
+
+_OF_LINEAGE = frozenset({"lineage", "columnLineage"})
+"""Facets that edges are made of: a sender is told if they could not be read."""
+_PLACES = {Role.INPUT: "/inputs", Role.OUTPUT: "/outputs", Role.DECLARED: "/dataset"}
+_MOST_NOTES = 100
+_SHOWN = 60
 
 _PER_RUN = frozenset({"inputStatistics", "outputStatistics"})
 """Facets that differ with every run and stand in its own row: no history is kept of them."""
 
 
 def project(event: Event) -> Projection:
-    """Everything the graph learns from one event."""
+    """Everything the graph learns from one event, or from one record."""
+    if event.record is not None:
+        return of_lineage(event.record, digest_key(event.digest))
     stamp = Stamp(event.event_time, digest_key(event.digest))
     subject = _subject_id(event)
     activity = stamp.tie if event.run_id is None else run_id(subject, event.run_id)
@@ -84,17 +95,19 @@ class _Projecting:
         self.entries: set[Flow] = set()
         self.targets: set[End] = set()
         self.code: set[str] = set()
+        self.sourceless: set[End] = set()
         self.explicit = False
+        self.noted: Counter[tuple[str, str, str]] = Counter()
 
     def read_job(self) -> None:
         """The job and what its facets say."""
         if self.event.job is None:
             return
         subject = self.job(self.event.job)
-        for _, change in self.understood(Scope.JOB, subject, self.event.job_facets):
+        for _, change in self.understood(Scope.JOB, subject, self.event.job_facets, "/job"):
             match change:
                 case Explicit(entries):
-                    self.state_explicit(entries, End(Node.JOB, subject))
+                    self.state_explicit(entries, End(Node.JOB, subject), "/job/facets/lineage")
                 case CodeAt(location):
                     self.code.add(location)
                 case _:
@@ -118,7 +131,7 @@ class _Projecting:
             aborted_at=at if state is RunState.ABORT else None,
         )
         into.runs[facts.id] = facts
-        for _, change in self.understood(Scope.RUN, facts.id, self.event.run_facets):
+        for _, change in self.understood(Scope.RUN, facts.id, self.event.run_facets, "/run"):
             match change:
                 case ChildOf(parent, root):
                     facts |= self.child_of(facts, parent, root)
@@ -144,22 +157,22 @@ class _Projecting:
             self.inputs.add(subject)
         elif mention.role is Role.OUTPUT:
             self.outputs.add(subject)
-        io_scope = Scope.INPUT if mention.role is Role.INPUT else Scope.OUTPUT
+        io_scope, place = Scope.INPUT if mention.role is Role.INPUT else Scope.OUTPUT, _PLACES[mention.role]
         said = [
-            *self.understood(Scope.DATASET, subject, mention.facets),
-            *self.understood(io_scope, subject, mention.io_facets),
+            *self.understood(Scope.DATASET, subject, mention.facets, place),
+            *self.understood(io_scope, subject, mention.io_facets, place),
         ]
         for name, change in said:
             match change:
                 case Symlinked(names):
                     self.symlink(subject, names)
-                case ColumnsFrom(flows) if mention.role is not Role.INPUT:
-                    self.state_columns(subject, flows)
-                case Explicit(entries) if self.event.kind is EventKind.DATASET:
-                    self.state_explicit(entries, End(Node.DATASET, subject))
-                case LifecycleChanged(what, _):
+                case ColumnsFrom() | Explicit():
+                    self.state_of_dataset(subject, mention.role, change)
+                case LifecycleChanged(what, previous):
                     with suppress(KeyError):
                         use |= _use(use, lifecycle=Lifecycle[what])
+                    if what == Lifecycle.RENAME.name and previous is not None:
+                        self.rename(subject, previous)
                 case Versioned(label):
                     use |= _use(use, label=label, label_stamp=stamp)
                 case Measured(rows, size, files) if name in _PER_RUN:
@@ -181,13 +194,22 @@ class _Projecting:
             frozenset(self.entries),
             frozenset(self.targets),
             frozenset(self.code),
+            frozenset(self.sourceless),
+        )
+        self.into.warnings = tuple(
+            Tolerated(code, pointer, detail if many == 1 else f"{detail} ({many} times)")
+            for (code, pointer, detail), many in list(self.noted.items())[:_MOST_NOTES]
         )
         if self.event.kind is not EventKind.RUN:
             is_job = self.event.kind is EventKind.JOB
             self.into.declaration = Declaration(self.into.subject_id, is_job, self.into.stamp, self.into.activity_id)
         return self.into
 
-    def understood(self, scope: Scope, subject: int, given: Facets) -> list[tuple[str, Change]]:
+    def note(self, code: str, pointer: str, detail: str) -> None:
+        """Warn the sender; what is said a thousand times is one warning."""
+        self.noted[code, pointer, detail] += 1
+
+    def understood(self, scope: Scope, subject: int, given: Facets, place: str) -> list[tuple[str, Change]]:
         """The changes of every facet a module understands; every facet is noted for the history."""
         found: list[tuple[str, Change]] = []
         noted = self.into.facets
@@ -195,32 +217,67 @@ class _Projecting:
             said = _said(scope, name, payload)
             if scope is not Scope.RUN and name not in _PER_RUN:
                 noted.append(FacetSeen(FacetKey(subject, scope, name), said))
+            if said.changes is None and name in _OF_LINEAGE and said.payload is not None:
+                self.note(
+                    "lineage-shape", place, f"The facet {name} could not be read: kept, but no lineage is from it."
+                )
             if said.changes:
                 found += [(name, change) for change in said.changes]
         return found
+
+    def state_of_dataset(self, subject: int, role: Role, change: ColumnsFrom | Explicit) -> None:
+        """What a facet of a dataset says of its lineage."""
+        match change:
+            case ColumnsFrom(flows) if role is not Role.INPUT:
+                self.state_columns(subject, flows)
+            case Explicit(entries) if role is Role.DECLARED:
+                self.state_explicit(entries, End(Node.DATASET, subject), "/dataset/facets/lineage")
+            case Explicit():
+                detail = "The lineage of a dataset is read in dataset events alone: kept, but in no answer."
+                self.note("lineage-place", _PLACES[role], detail)
+            case _:
+                pass  # What columns of an input come from is a matter of whoever writes it.
 
     def state_columns(self, target: int, flows: Iterable[tuple[str | None, Source]]) -> None:
         """Flows of a columnLineage facet into the columns of `target`, or into it as a whole."""
         for column, source in flows:
             self.columns.update(self.flows(source, End(Node.DATASET, target, column or "")))
 
-    def state_explicit(self, entries: Iterable[LineageEntry], own: End) -> None:
+    def state_explicit(self, entries: Iterable[LineageEntry], own: End, pointer: str) -> None:
         """Entries of a lineage facet; `own` is what an entry without a name is about."""
         self.explicit = True
         for entry in entries:
             target = self.end(entry.type, entry.name, own)
             if target is None:
+                self.not_an_end(entry.type, pointer)
                 continue
             self.targets.add(target)
-            for source in entry.sources:
-                self.entries.update(self.flows(source, target))
-            for column, source in entry.fields:
+            self.sourceless |= {End(target.node, target.id, column) for column in entry.sourceless}
+            self.name_run(entry.name, entry.run)
+            for column, source in (*(("", source) for source in entry.sources), *entry.fields):
+                self.name_run(source.name, source.run)
                 into = End(target.node, target.id, column)
-                self.entries.update(self.flows(source, into))
+                flows = list(self.flows(source, into))
+                self.entries.update(flows)
+                if not flows:
+                    self.not_an_end(source.type, pointer)
+
+    def not_an_end(self, kind: str, pointer: str) -> None:
+        """Say that an end of explicit lineage is in no answer; the facet keeps it for a version that knows better."""
+        what = f"'{kind[:_SHOWN]}' is no kind of thing that lineage is known between"
+        if kind.upper() == "JOB":
+            what = "A job without a name is the event's own, and a dataset event has none"
+        self.note("lineage-type", pointer, f"{what}: kept, but in no answer.")
+
+    def name_run(self, job: Name | None, run: str | None) -> None:
+        """See that a run which lineage names is known, as far as its name goes; the own one is anyway."""
+        if job is not None and run is not None:
+            self.run(RunName(job, run))
 
     def flows(self, source: Source, target: End) -> Iterable[Flow]:
         """One flow per transformation; a source without one flows untransformed."""
-        end = self.end(source.type, source.name, End(Node.JOB, self.into.subject_id))
+        own = End(Node.NOTHING, 0) if self.event.job is None else End(Node.JOB, self.into.subject_id)
+        end = self.end(source.type, source.name, own)
         if end is None:
             return
         if end.node == Node.DATASET:
@@ -231,8 +288,10 @@ class _Projecting:
     def end(self, kind: str, name: Name | None, own: End) -> End | None:
         """The node a lineage entry names. Kinds this version does not know make no edge; the facet keeps them."""
         match kind.upper():
-            case "JOB":
-                return own if name is None else End(Node.JOB, self.job(name))
+            case "JOB" if name is not None:
+                return End(Node.JOB, self.job(name))
+            case "JOB" if own.node == Node.JOB:
+                return own
             case "DATASET" if name is not None:
                 return End(Node.DATASET, self.dataset(name))
             case "DATASET" if own.node == Node.DATASET:
@@ -246,6 +305,12 @@ class _Projecting:
             alias = self.dataset(name)
             if alias != dataset:
                 self.into.symlinks.append(Symlink(dataset, alias, kind))
+
+    def rename(self, dataset: int, previous: Name) -> None:
+        """The name of a dataset before this event. To be renamed to what it is called says nothing."""
+        before = self.dataset(previous)
+        if before != dataset:
+            self.into.renames.append(Rename(dataset, before))
 
     def child_of(self, facts: RunFacts, parent: RunName, root: RunName | None) -> RunFacts:
         """The parents of a run; a run that names itself as parent (old Airflow) has none."""

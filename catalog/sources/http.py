@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from http import HTTPStatus
@@ -133,6 +134,7 @@ class HttpSource:
         self._refuse = refuse
         self._limits = limits or HttpLimits()
         self._caller = caller
+        self._answers = _Answers()
         self._budget = Budget(self._limits.max_inflight_bytes)
         self._arriving: set[asyncio.Timeout] = set()
         self._stopping: Unavailable | None = None
@@ -274,15 +276,60 @@ class HttpSource:
 
     async def _settled(self, events: Sequence[Received], until: float) -> Sequence[_Settled]:
         """What became of each event, or why that is not known: Unavailable for all of them, _Late for some."""
+        if not events:
+            return []
         try:
-            futures = [asyncio.wrap_future(future) for future in self._group.submit_many(events)]
+            futures = self._group.submit_many(events)
         except Unavailable as error:
             return [error] * len(events)
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(until):
-                await asyncio.gather(*futures, return_exceptions=True)
+        try:
+            # They are settled in this order: when the last is, all are.
+            await self._answers.settled(futures[-1], until)
+        finally:
+            for one in futures:
+                one.cancel()
         # What is late is cancelled, but may be in a transaction already: then its bytes are known when it comes again.
-        return [_Late() if one.cancelled() else one.exception() or one.result() for one in futures]
+        return [_Late() if one.cancelled() or not one.done() else one.exception() or one.result() for one in futures]
+
+
+class _Answers:
+    """Brings what the writer's thread answered to the event loop, which is called once for all of a transaction.
+
+    Waking it for every event took both threads longer than all else that is done between them.
+    """
+
+    def __init__(self) -> None:
+        self._done: deque[asyncio.Future[None]] = deque()
+        self._called = False
+
+    async def settled(self, future: Future[Outcome], until: float) -> None:
+        """Wait until there is an answer, or no longer than `until`, in seconds of the loop's clock."""
+        loop = asyncio.get_running_loop()
+        waiting = loop.create_future()
+        late = loop.call_at(until, _wake, waiting)
+        future.add_done_callback(lambda _: self._answered(loop, waiting))
+        try:
+            await waiting
+        finally:
+            late.cancel()
+
+    def _answered(self, loop: asyncio.AbstractEventLoop, waiting: asyncio.Future[None]) -> None:
+        """Called in the thread of the writer."""
+        self._done.append(waiting)
+        if not self._called and not loop.is_closed():
+            self._called = True
+            loop.call_soon_threadsafe(self._wake_all)
+
+    def _wake_all(self) -> None:
+        # First, so that what is answered from now on calls again; at worst for nothing.
+        self._called = False
+        while self._done:
+            _wake(self._done.popleft())
+
+
+def _wake(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 async def _by(until: float, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:

@@ -1,27 +1,31 @@
-"""Symlinks: which names are one dataset, and under which of them it is shown.
+"""Symlinks and renames: which names are one dataset, and under which of them it is shown.
 
-What was said is kept as it was said; the groups are the connected components. The shown name is the first, in the
-order of lists, of those that said of themselves that they have another: never the first to arrive.
+What was said is kept as it was said; the groups are the connected components. The shown name is the one that a rename
+gave last; without renames the first, in the order of lists, of those that said of themselves that they have another:
+never the first to arrive.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy import or_, select, update
 
 from catalog.domain.projection import Symlink
+from catalog.domain.renames import NEITHER, standing
+from catalog.store import renames
 from catalog.store.dialect import any_of, upsert
 from catalog.store.engine import Write
 from catalog.store.rows import by_ids, storable
 from catalog.store.tables import dataset, dataset_alias
 
 
-def write(connection: Write, symlinks: Sequence[Symlink]) -> set[int]:
+def write(connection: Write, symlinks: Sequence[Symlink], touched: Collection[int] = ()) -> set[int]:
     """Note the symlinks and bring `canonical_id` of every name they touch up to date.
 
-    The answer is every name of the datasets whose names changed.
+    `touched` are names of which another may be shown for another reason. The answer is every name of the datasets
+    whose names changed.
     """
     said = {(link.dataset_id, link.alias_id): "" for link in symlinks}
     for link in symlinks:
@@ -39,8 +43,8 @@ def write(connection: Write, symlinks: Sequence[Symlink]) -> set[int]:
         dataset_alias,
         [{"dataset_id": d, "alias_id": a, "type": type} for (d, a), type in changed.items()],
     )
-    fresh = [pair for pair in said if pair not in known]
-    return _regroup(connection, {id for pair in fresh for id in pair}) if fresh else set()
+    fresh = {id for pair in said if pair not in known for id in pair}.union(touched)
+    return _regroup(connection, fresh) if fresh else set()
 
 
 def _regroup(connection: Write, touched: set[int]) -> set[int]:
@@ -54,7 +58,8 @@ def _regroup(connection: Write, touched: set[int]) -> set[int]:
         )
     ).all()
     speakers = {link.dataset_id for link in links}
-    order = {row.id: (row.id not in speakers, row.sort_key, row.id) for row in members}
+    named = standing(renames.among(connection, ids))
+    order = {row.id: (*named.get(row.id, NEITHER), row.id not in speakers, row.sort_key, row.id) for row in members}
     shown = {
         id: min(component, key=order.__getitem__)
         for component in components(ids, [(link.dataset_id, link.alias_id) for link in links])

@@ -19,7 +19,7 @@ from catalog.domain.ids import key
 from catalog.domain.projection import FacetKey, FacetSaid, Projection, Stamp
 from catalog.domain.timeline import FOREVER
 from catalog.domain.words import Scope
-from catalog.store import bodies
+from catalog.store import bodies, log
 from catalog.store.dialect import any_of, delete_keys, insert, upsert
 from catalog.store.engine import Write
 from catalog.store.field_writer import write_fields
@@ -174,7 +174,7 @@ class _History:
         """The first event of the log between two stamps that carried this facet."""
         subject = facet_key.subject_id
         if facet_key.scope is Scope.JOB:
-            whose = log_entry.c.subject_id == subject
+            whose = log.of_subject(subject, after.at, before.at if before else None)
         else:
             said = sayings(lambda said: (said.dataset_id == subject, said.last_at >= after.at)).subquery()
             whose = log_entry.c.activity_id.in_(select(said.c.activity_id))

@@ -4,86 +4,98 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Case, Column, and_, bindparam, case, func, literal_column, select
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from catalog.domain.changes import Transformation
-from catalog.domain.timeline import Window
-from catalog.domain.words import Derivation
-from catalog.store.dialect import any_of
+from catalog.domain.lineage import is_indirect
+from catalog.domain.words import Derivation, Node
+from catalog.store.among import Prepared, among
 from catalog.store.engine import Read
-from catalog.store.hops import Hops
-from catalog.store.names import Names
-from catalog.store.tables import field_edge
+from catalog.store.hop import NO_JOB, Changes, EdgeKey, Found, Hop
+from catalog.store.living import Living
+from catalog.store.tables import edge, field_edge
 
-INDIRECT = "INDIRECT"
+_IMPLICIT = int(Derivation.IMPLICIT)
 
 
-class EdgeKey(NamedTuple):
-    """Which edge of an answer: there is one for each job and each way it is known."""
+def doing(columns: ReadOnlyColumnCollection[str, Column[int]]) -> Case[int]:
+    """The job that a flow goes through; none if the dataset it goes into declares it itself, or a person does.
 
-    source: int
-    target: int
-    job_id: int | None
-    derivation: Derivation
+    A person may name a job all the same: see `Edge`.
+    """
+    manual = columns.owner_id < literal_column("0")
+    through = select(func.max(edge.c.through_group)).where(edge.c.owner_id == columns.owner_id)
+    own = and_(columns.owner_id == columns.target_owner, columns.target_node == literal_column(str(int(Node.DATASET))))
+    named = through.scalar_subquery()
+    return case((manual, named), (own, literal_column(str(NO_JOB))), else_=columns.owner_id)
+
+
+_c = field_edge.c
+_SAID = Prepared(
+    select(
+        _c.source_owner, _c.target_owner, doing(_c), _c.derivation, _c.valid_from, _c.valid_to,
+        _c.type, _c.subtype, _c.description, _c.masking,
+    ).where(
+        among(_c.owner_id, "owners"), among(_c.source_owner, "sources"),
+        _c.valid_to > bindparam("first"), _c.valid_from <= bindparam("last"),
+    )
+)  # fmt: skip
 
 
 class Flows:
-    """Transformations of edges between datasets, over one window of moments."""
+    """Transformations of edges between datasets, in the window of one walk."""
 
-    def __init__(self, connection: Read, names: Names, window: Window) -> None:
+    def __init__(self, connection: Read, living: Living) -> None:
         """Nothing is read yet."""
         self.connection = connection
-        self.names = names
-        self.window = window
+        self.living = living
+        self.manual: set[int] = set()
+        """The owners of edges that people declared, as far as the walk has met them."""
 
-    def of_edges(self, edges: Iterable[EdgeKey]) -> dict[EdgeKey, tuple[Transformation, ...]]:
-        """What is said of these edges, in a fixed order; edges of which nothing is said are missing."""
+    def of_edges(self, edges: Iterable[EdgeKey]) -> dict[EdgeKey, Changes]:
+        """What is said of these edges; edges of which nothing is said are missing."""
         # Inputs x outputs are only supposed; nobody said how.
-        told = {edge for edge in edges if edge.derivation is not Derivation.IMPLICIT}
-        sources = self.names.of({edge.source for edge in told})
-        owners = {edge.job_id for edge in told if edge.job_id is not None}
-        owners.update(self.names.of({edge.target for edge in told if edge.job_id is None}))
-        if not sources or not owners:
+        told = {edge for edge in edges if edge[3] != _IMPLICIT}
+        if not told:
             return {}
-        c = field_edge.c
-        rows = self.connection.execute(
-            select(
-                c.owner_id, c.source_owner, c.target_owner, c.derivation, c.type, c.subtype, c.description, c.masking
-            )
-            .where(
-                any_of(self.connection, c.owner_id, owners),
-                any_of(self.connection, c.source_owner, sources),
-                c.type != "",
-                c.valid_to > self.window.first,
-                c.valid_from <= self.window.last,
-            )
-            .distinct()
-        )
+        names, window = self.living.names, self.living.window
+        owners = {job for _, _, job, _ in told if job != NO_JOB}
+        owners.update(names.of([target for _, target, job, _ in told if job == NO_JOB]))
+        owners |= self.manual
+        sources = names.of({edge[0] for edge in told})
+        given = {"owners": owners, "sources": sources, **window._asdict()}
+        shown = names.canonical
+        rows = [(shown[source], shown[target], *rest) for source, target, *rest in _SAID.rows(self.connection, given)]
         found: dict[EdgeKey, set[Transformation]] = defaultdict(set)
-        for row in rows:
-            source, target = (self.names.canonical.get(id, id) for id in (row.source_owner, row.target_owner))
-            how = Transformation(row.type, row.subtype, row.description, bool(row.masking))
-            for job_id in (row.owner_id, None):
-                edge = EdgeKey(source, target, job_id, Derivation(row.derivation))
-                if edge in told:
-                    found[edge].add(how)
-        return {
-            edge: tuple(sorted(ways, key=lambda t: (t.type, t.subtype, t.description, t.masking)))
-            for edge, ways in found.items()
-        }
+        for source, target, job, derivation, _, _, *how in self.living.among(rows):
+            if (edge := (source, target, job, derivation)) in told:
+                found[edge].update(transformations(*how))
+        return {edge: in_order(ways) for edge, ways in found.items()}
 
-    def direct_only(self, hops: Collection[Hops]) -> list[Hops]:
-        """The hops without those of which every flow is known to be indirect: filters, joins, sort orders."""
-        keys = {hop: _key(hop) for hop in hops if len(hop.sources) == len(hop.targets) == 1}
-        said = self.of_edges(keys.values())
-        return [hop for hop in hops if not _is_indirect(said.get(keys[hop], ()) if hop in keys else ())]
+    def direct_only(self, found: Found) -> Found:
+        """What is left without hops of which every flow is known to be indirect.
+
+        That is never known of inputs x outputs.
+        """
+        keys = {hop[:4] for hop in found.hops}
+        left_out = {edge for edge, ways in self.of_edges(keys).items() if all_indirect(ways)}
+        hops: list[Hop] = [hop for hop in found.hops if hop[:4] not in left_out]
+        return Found(hops, found.products, found.beside)
 
 
-def _key(hop: Hops) -> EdgeKey:
-    return EdgeKey(hop.sources[0], hop.targets[0], hop.job_id, hop.derivation)
+def transformations(type: str, subtype: str, description: str, masking: int) -> Changes:
+    """What a row says of how data changes; nothing where nobody said."""
+    said = type or subtype or description or masking
+    return (Transformation(type, subtype, description, bool(masking)),) if said else ()
 
 
-def _is_indirect(ways: Sequence[Transformation]) -> bool:
-    return bool(ways) and all(way.type.upper() == INDIRECT for way in ways)
+def in_order(ways: Collection[Transformation]) -> Changes:
+    """The same, in the order in which every answer has them."""
+    return tuple(sorted(ways, key=lambda t: (t.type, t.subtype, t.description, t.masking)))
+
+
+def all_indirect(ways: Sequence[Transformation]) -> bool:
+    """Whether only an influence is known, and something is."""
+    return bool(ways) and all(map(is_indirect, ways))

@@ -1,85 +1,82 @@
 """What one step of a lineage walk reaches, and when: edges of the graph read level by level.
 
 A hop between datasets is an edge between them, or inputs x outputs of one job (of one group: see `Edge`), or a way
-through jobs that pass data to each other. A hop of the bipartite graph has a job at one end.
+through jobs that pass data to each other. A hop of the bipartite graph has a job at one end. Steps between columns
+are in `field_hops`.
+
+A walk of ten thousand nodes is to take a tenth of a second, so what there is of every node is a tuple, and only what
+an index has is read: which end of an edge is a job follows from where the step began.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import replace
+from itertools import chain
+from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import Executable, Label, Row, Select, bindparam, literal_column, select, union_all
+from sqlalchemy import ColumnElement, Label, Select, bindparam, literal_column, select, union_all
 
 from catalog.domain.timeline import Interval, Window, without
-from catalog.domain.words import Conduct, Derivation, EntityKind, Granularity, Node, Role
-from catalog.store.among import among
+from catalog.domain.words import Conduct, Derivation, EntityKind, Granularity, Role
+from catalog.store.among import Prepared, Tuple, among, among_found
 from catalog.store.engine import Read
-from catalog.store.liveness import dead_intervals
+from catalog.store.flows import Flows
+from catalog.store.hop import NO_JOB, Changes, ColumnName, EdgeKey, Found, Hop, Product, Ways
+from catalog.store.living import Living
 from catalog.store.names import Names
 from catalog.store.rows import by_ids
 from catalog.store.run_hops import RunHops
 from catalog.store.tables import edge, run
 from catalog.store.uses import of_activities
 
-_ENTERING = (Conduct.THROUGH, Conduct.END)
+_IMPLICIT, _DECLARED = int(Derivation.IMPLICIT), int(Derivation.DECLARED)
+_END, _THROUGH, _DIRECT = int(Conduct.END), int(Conduct.THROUGH), int(Conduct.DIRECT)
 _STEPPED = (EntityKind.DATASET, EntityKind.JOB, EntityKind.RUN)
+# Where a row stands in a level: at the nodes, or beyond the jobs that those lead to.
+_AT, _BEYOND = 0, 1
+
+
+def _edges(ends: tuple[ColumnElement[int], ColumnElement[int]], where: ColumnElement[bool], place: int) -> Select[Any]:
+    """Edges that hold at some moment of the window, with the end that a step begins at first."""
+    c = edge.c
+    marked: Label[int] = literal_column(str(place)).label("place")
+    columns = (*ends, c.owner_id, c.derivation, c.conduct, c.through_group, c.valid_from, c.valid_to)
+    return select(marked, *columns).where(where, c.valid_to > bindparam("first"), c.valid_from <= bindparam("last"))
+
+
+_UP, _DOWN = (edge.c.target_id, edge.c.source_id), (edge.c.source_id, edge.c.target_id)
+_ENDS = {True: _UP, False: _DOWN}
 _IDS = {True: "up", False: "down"}
 
 
-def _holding(*, upstream: bool) -> Select[Any]:
-    """Edges that hold at some moment of the window, marked with the way they are walked."""
-    way: Label[int] = literal_column("1" if upstream else "0").label("upstream")
-    return select(edge, way).where(edge.c.valid_to > bindparam("first"), edge.c.valid_from <= bindparam("last"))
+def _place(upstream: bool, place: int) -> int:
+    """The mark of a row: which way it is walked, and where it stands."""
+    return 2 * upstream + place
 
 
 def _at(*, upstream: bool) -> Select[Any]:
-    """Edges into the nodes of the way up, or out of those of the way down."""
-    near = edge.c.target_id if upstream else edge.c.source_id
-    return _holding(upstream=upstream).where(among(near, _IDS[upstream]))
+    ends = _ENDS[upstream]
+    return _edges(ends, among(ends[0], _IDS[upstream]), _place(upstream, _AT))
 
 
-def _beyond(*, upstream: bool) -> Select[Any]:
-    """Edges beyond the jobs that those lead to: a statement less at every level."""
-    ends = (edge.c.target_id, edge.c.source_id, edge.c.source_node)
-    near, far, far_node = ends if upstream else (edge.c.source_id, edge.c.target_id, edge.c.target_node)
-    entering = edge.c.conduct.in_([int(conduct) for conduct in _ENTERING])
-    entered = _at(upstream=upstream).with_only_columns(far).where(far_node == int(Node.JOB), entering)
-    return _holding(upstream=upstream).where(near.in_(entered))
+def _and_beyond(*, upstream: bool) -> tuple[Select[Any], Select[Any]]:
+    """Edges at datasets, and those beyond the jobs that they lead to: a statement less at every level."""
+    ends = _ENDS[upstream]
+    at = _at(upstream=upstream).cte(f"at_{_IDS[upstream]}").prefix_with("MATERIALIZED")
+    conduct, far = at.c.conduct, at.c[ends[1].name]
+    entered = select(far).where(conduct.between(literal_column(str(_END)), literal_column(str(_THROUGH))))
+    return select(at), _edges(ends, among_found(ends[0], entered), _place(upstream, _BEYOND))
 
 
-# Both ways in one statement: what a level costs is mostly its statements.
-_EDGES = union_all(_at(upstream=True), _at(upstream=False))
-_EDGES_AND_BEYOND = union_all(_at(upstream=True), _beyond(upstream=True), _at(upstream=False), _beyond(upstream=False))
-
-Ways = Mapping[bool, Sequence[int]]
-"""Nodes to step from: under True those to go upstream from, under False downstream."""
+# Both ways in one statement: what a small level costs is mostly its statements.
+_EDGES = Prepared(union_all(_at(upstream=True), _at(upstream=False)))
+_EDGES_AND_BEYOND = Prepared(union_all(*_and_beyond(upstream=True), *_and_beyond(upstream=False)))
 
 
-@dataclass(frozen=True, slots=True)
-class Hops:
-    """Data flows from every source to every target during [start, end), through this job.
-
-    Mostly one of each. Inputs x outputs of a job stay two lists, so that a thousand times a thousand costs two
-    thousand here too; who reads it multiplies as far as it wants to.
-    """
-
-    sources: tuple[int, ...]
-    targets: tuple[int, ...]
-    job_id: int | None
-    derivation: Derivation
-    start: int
-    end: int
-
-    def near(self, *, upstream: bool) -> tuple[int, ...]:
-        """The ends that a step began at."""
-        return self.targets if upstream else self.sources
-
-    def far(self, *, upstream: bool) -> tuple[int, ...]:
-        """The ends that a step reached."""
-        return self.sources if upstream else self.targets
+_Group: TypeAlias = int | tuple[int, bool, int]
+"""A job, and where it says things apart whether it declares them, and which of its runs (see `Edge`)."""
 
 
 class _Way(NamedTuple):
@@ -92,257 +89,243 @@ class _Way(NamedTuple):
 
 
 class Steps:
-    """Steps at one granularity, over one window of moments."""
+    """Steps at one granularity, over one window of moments; without `include_indirect` none that is all indirect."""
 
     def __init__(
-        self, connection: Read, granularity: Granularity, window: Window, kinds: dict[int, EntityKind]
-    ) -> None:
-        """`kinds` has the roots; every node that is reached is added to it."""
+        self, connection: Read, granularity: Granularity, window: Window, kinds: Mapping[int, EntityKind],
+        *, include_indirect: bool = True,
+    ) -> None:  # fmt: skip
+        """`kinds` has the roots; every node that is reached and is no dataset is added to it."""
         self.connection = connection
         self.granularity = granularity
         self.window = window
-        self.kinds = dict(kinds)
+        self.columns: Mapping[int, ColumnName] = {}
+        self._include_indirect = include_indirect
+        self.kinds = {id: kind for id, kind in kinds.items() if kind is not EntityKind.DATASET}
         self.names = Names(connection)
+        self.living = Living(connection, self.names, window)
+        self.flows = Flows(connection, self.living)
         self.runs = RunHops(connection, window, self.names)
 
-    def step(self, frontiers: Ways) -> dict[bool, list[Hops]]:
+    def step(self, frontiers: Ways) -> dict[bool, Found]:
         """Every hop that ends (downstream: begins) in the frontier of its way and holds in the window."""
-        hops: dict[bool, list[Hops]] = {upstream: [] for upstream in frontiers}
-        kinds = {upstream: self._by_kind(frontier) for upstream, frontier in frontiers.items()}
-        datasets, jobs, runs = ({upstream: of[kind] for upstream, of in kinds.items()} for kind in _STEPPED)
-        for upstream in frontiers:
-            if self.granularity is Granularity.RUN:
-                given = (datasets[upstream], jobs[upstream], runs[upstream])
-                hops[upstream] += self._of_runs(*given, upstream=upstream)
-            elif runs[upstream]:
-                hops[upstream] += self._of_run_io(runs[upstream], upstream=upstream)
+        found = self._step(frontiers)
+        return found if self._include_indirect else {up: self.flows.direct_only(each) for up, each in found.items()}
+
+    def transformations(self, edges: Iterable[EdgeKey]) -> Mapping[EdgeKey, Changes]:
+        """How data changes along these edges; edges of which nothing is said are missing."""
+        return self.flows.of_edges(edges)
+
+    def _step(self, frontiers: Ways) -> dict[bool, Found]:
         if self.granularity is Granularity.RUN:
-            return hops
-        self.names.learn([id for of in datasets.values() for id in of])
-        names = {upstream: self.names.of(of) for upstream, of in datasets.items()}
+            return {up: Found(list(self._of_runs(ids, upstream=up))) for up, ids in frontiers.items()}
+        runs = {up: self._only(EntityKind.RUN, ids) for up, ids in frontiers.items()}
+        found = {up: Found(list(self._of_run_io(ids, upstream=up)) if ids else []) for up, ids in runs.items()}
+        datasets = {up: self._only(EntityKind.DATASET, ids) for up, ids in frontiers.items()}
+        jobs = {up: self._only(EntityKind.JOB, ids) for up, ids in frontiers.items()}
+        for ids in datasets.values():
+            self.names.learn(ids)
+        names = {upstream: self.names.of(ids) for upstream, ids in datasets.items()}
+        bipartite = jobs
         if self.granularity is Granularity.JOB:
-            for upstream, rows in self._rows(_EDGES, _joined(names, jobs)).items():
-                hops[upstream] += self._alive(self._bipartite(rows))
-            return hops
-        for upstream, rows in self._rows(_EDGES, jobs).items():
-            hops[upstream] += self._alive(self._bipartite(rows))
-        for upstream, rows in self._rows(_EDGES_AND_BEYOND, names).items():
-            hops[upstream] += self._alive(self._between_datasets(rows, upstream=upstream))
-        return hops
+            bipartite = {upstream: [*names[upstream], *jobs[upstream]] for upstream in frontiers}
+        elif any(names.values()):
+            self._between_datasets(found, names)
+        if any(bipartite.values()):
+            self._bipartite(found, bipartite)
+        return found
 
-    def _by_kind(self, frontier: Sequence[int]) -> Mapping[EntityKind, list[int]]:
-        by_kind: dict[EntityKind, list[int]] = defaultdict(list)
-        for id in frontier:
-            by_kind[self.kinds[id]].append(id)
-        return by_kind
+    def _only(self, kind: EntityKind, ids: Sequence[int]) -> Sequence[int]:
+        """Those of this kind."""
+        kinds = self.kinds
+        if kind is EntityKind.DATASET:
+            return [id for id in ids if id not in kinds]
+        return [id for id in ids if kinds.get(id) is kind] if kinds else ()
 
-    def _of_runs(self, datasets: list[int], jobs: list[int], runs: list[int], *, upstream: bool) -> Iterator[Hops]:
+    def _of_runs(self, near: Sequence[int], *, upstream: bool) -> Iterator[Hop]:
+        datasets, jobs, runs = (self._only(kind, near) for kind in _STEPPED)
         for source, target, at in self.runs.step(datasets, jobs, runs, upstream=upstream):
             self.kinds.setdefault(source, EntityKind.RUN)
             self.kinds.setdefault(target, EntityKind.RUN)
-            yield Hops((source,), (target,), None, Derivation.IMPLICIT, at, at + 1)
+            yield source, target, NO_JOB, _IMPLICIT, at, at + 1
 
-    def _of_run_io(self, runs: list[int], *, upstream: bool) -> Iterator[Hops]:
+    def _of_run_io(self, runs: Sequence[int], *, upstream: bool) -> Iterator[Hop]:
         """What runs read or wrote: the first hop of a walk that begins at a run."""
-        role = Role.INPUT if upstream else Role.OUTPUT
-        uses = of_activities(self.connection, runs, role)
+        uses = of_activities(self.connection, runs, Role.INPUT if upstream else Role.OUTPUT)
         jobs = {row.id: row.job_id for row in by_ids(self.connection, run, run.c.id, runs)}
         self.names.learn([use.dataset_id for use in uses])
         for use in (use for use in uses if use.first_at <= self.window.last):
-            id = self.names.canonical[use.dataset_id]
-            self.kinds.setdefault(id, EntityKind.DATASET)
-            source, target = (id, use.activity_id) if upstream else (use.activity_id, id)
-            job = jobs[use.activity_id]
-            yield Hops((source,), (target,), job, Derivation.IMPLICIT, use.first_at, use.last_at + 1)
+            id, run_id = self.names.canonical[use.dataset_id], use.activity_id
+            ends = (id, run_id) if upstream else (run_id, id)
+            yield *ends, jobs[run_id], _IMPLICIT, use.first_at, use.last_at + 1
 
-    def _rows(self, statement: Executable, near: Ways) -> dict[bool, list[Row[Any]]]:
-        """The edges that the statement finds at these nodes, by way; the nodes they end in are known then."""
-        found: dict[bool, list[Row[Any]]] = {upstream: [] for upstream in near}
-        if any(near.values()):
-            window = {"first": self.window.first, "last": self.window.last}
-            ids = {name: near.get(upstream, ()) for upstream, name in _IDS.items()}
-            rows = self.connection.execute(statement, {**ids, **window}).all()
-            self._learn_ends(rows)
-            for row in rows:
-                found[bool(row.upstream)].append(row)
-        return found
+    def _rows(self, statement: Prepared, near: Mapping[bool, Iterable[int]]) -> tuple[list[Tuple], ...]:
+        """The rows that the statement finds at these nodes, by their place."""
+        given = {"up": list(near.get(True, ())), "down": list(near.get(False, ()))}
+        placed: tuple[list[Tuple], ...] = ([], [], [], [])
+        for row in statement.rows(self.connection, {**given, **self.window._asdict()}):
+            placed[row[0]].append(row)
+        return placed
 
-    def _bipartite(self, rows: Iterable[Row[Any]]) -> Iterator[Hops]:
+    def _bipartite(self, found: Mapping[bool, Found], near: Mapping[bool, Sequence[int]]) -> None:
         """Edges with a job at one end, and those between datasets that no job made."""
+        placed = self._rows(_EDGES, near)
+        rows = {upstream: placed[_place(upstream, _AT)] for upstream in near}
+        at_jobs = {id for ids in near.values() for id in ids if id in self.kinds}
+        jobs = [row[2] for of in rows.values() for row in of if (row[5] == _DIRECT) == (row[1] in at_jobs)]
+        self.kinds.update(dict.fromkeys(jobs, EntityKind.JOB))
+        self.names.learn(row[2] for of in rows.values() for row in of if row[2] not in self.kinds)
+        for upstream, of in rows.items():
+            # What a job did between two datasets is shown by way of the job.
+            shown = (
+                row for row in of if row[5] != _DIRECT or row[1] in at_jobs or self._undone(row, upstream=upstream)
+            )
+            found[upstream].hops += self.living.among(list(self._hops(shown, upstream=upstream)))
+
+    def _between_datasets(self, found: Mapping[bool, Found], near: Mapping[bool, Sequence[int]]) -> None:
+        placed = self._rows(_EDGES_AND_BEYOND, near)
+        self.names.learn(row[2] for row in chain(*placed) if row[0] % 2 == _BEYOND or row[5] == _DIRECT)
+        for upstream in near:
+            at, beyond = placed[_place(upstream, _AT)], placed[_place(upstream, _BEYOND)]
+            reached = Found(list(self._hops([row for row in at if row[5] == _DIRECT], upstream=upstream)))
+            self._through(at, beyond, reached, upstream=upstream)
+            if any(row[5] == _DIRECT for row in beyond):
+                entered = [row for row in at if _END <= row[5] <= _THROUGH]
+                reached.hops += self._passed_on(entered, beyond, upstream=upstream)
+            if canonical := self.names.canonical:
+                reached.hops = [(canonical[hop[0]], canonical[hop[1]], *hop[2:]) for hop in reached.hops]
+            found[upstream].hops += self.living.among(reached.hops)
+            for one in reached.products:
+                self._add_alive(one, found[upstream])
+
+    def _hops(self, rows: Iterable[Tuple], *, upstream: bool) -> Iterator[Hop]:
+        """The hops that these edges are."""
+        canonical = self.names.canonical
         for row in rows:
-            without_job = row.source_node == row.target_node == Node.DATASET and row.owner_id == row.target_id
-            if Node.JOB in (row.source_node, row.target_node) or without_job:
-                yield self._hop(row, None if without_job else row.owner_id)
+            _, near, far, owner, how, _, number, start, end = row
+            job = owner
+            if owner < 0:  # A person declares it, and says there what job it goes through.
+                job = number
+                self.flows.manual.add(owner)
+            elif self._undone(row, upstream=upstream):
+                job = NO_JOB
+            source, target = (far, near) if upstream else (near, far)
+            yield canonical[source], canonical[target], job, how, start, end
 
-    def _between_datasets(self, rows: Iterable[Row[Any]], *, upstream: bool) -> Iterator[Hops]:
-        direct: list[Row[Any]] = []
-        entered: list[Row[Any]] = []
-        beyond: list[Row[Any]] = []
+    def _undone(self, row: Tuple, *, upstream: bool) -> bool:
+        """Whether a dataset, or a person, declares the edge itself: no job does it."""
+        if row[3] < 0:
+            return bool(row[6] == NO_JOB)
+        return bool(row[3] == row[1 if upstream else 2] and row[3] not in self.kinds)
+
+    def _through(self, at: Iterable[Tuple], beyond: Iterable[Tuple], into: Found, *, upstream: bool) -> None:
+        """Inputs x outputs of one job, of one group: single hops where that is no multiplication."""
+        nears: dict[_Group, list[Tuple]] = defaultdict(list)
+        for row in at:
+            if row[5] == _THROUGH:
+                nears[_group(row)].append(row)
+        several: dict[_Group, list[Tuple]] = defaultdict(list)
+        first, last = self.window
+        for row in beyond:
+            if row[5] != _THROUGH or (near := nears.get(group := _group(row))) is None:
+                continue
+            if len(near) > 1:
+                several[group].append(row)
+                continue
+            _, _, far, job, how, _, _, start, end = row
+            _, one, _, _, _, _, _, since, until = near[0]
+            start, end = max(start, since), min(end, until)
+            if start < end and start <= last and end > first:
+                how = _DECLARED if how == _DECLARED else _IMPLICIT
+                into.hops.append((far, one, job, how, start, end) if upstream else (one, far, job, how, start, end))
+        for group, fars in several.items():
+            for one in self._products(nears[group], fars, upstream=upstream):
+                if len(fars) > 1:
+                    into.products.append(one)
+                else:
+                    into.hops += one.hops()
+
+    def _products(self, near: Sequence[Tuple], far: Sequence[Tuple], *, upstream: bool) -> Iterator[Product]:
+        """Ends of one group; those that hold at the same moments stay together."""
+        job, how = near[0][3], _DECLARED if near[0][4] == _DECLARED else _IMPLICIT
+        fars = self._together(far, 2)
+        for near_span, near_ids in self._together(near, 1).items():
+            for far_span, far_ids in fars.items():
+                start, end = max(near_span.start, far_span.start), min(near_span.end, far_span.end)
+                if start < end and self.window.holds(start, end):
+                    sources, targets = (far_ids, near_ids) if upstream else (near_ids, far_ids)
+                    yield Product(tuple(sorted(sources)), tuple(sorted(targets)), job, how, start, end)
+
+    def _together(self, rows: Iterable[Tuple], which: int) -> Mapping[Interval, set[int]]:
+        """The near ends (1) or the far ones (2) by when they hold."""
+        spans: dict[Interval, set[int]] = defaultdict(set)
         for row in rows:
-            if (row.target_node if upstream else row.source_node) == Node.JOB:
-                beyond.append(row)
-            elif row.source_node == row.target_node:
-                direct.append(row)
-            elif row.conduct in _ENTERING:
-                entered.append(row)
-        for row in direct:
-            yield self._hop(row, None if row.owner_id == row.target_id else row.owner_id)
-        yield from self._through(entered, beyond, upstream=upstream)
-        yield from self._passed_on(entered, beyond, upstream=upstream)
+            spans[Interval(row[7], row[8])].add(self.names.canonical[row[which]])
+        return spans
 
-    def _through(self, entered: list[Row[Any]], beyond: Sequence[Row[Any]], *, upstream: bool) -> Iterator[Hops]:
-        """Inputs x outputs of one job, of one group; ends that hold at the same moments stay together."""
-        nears = _together(row for row in entered if row.conduct == Conduct.THROUGH)
-        fars = _together(row for row in beyond if row.conduct == Conduct.THROUGH)
-        for group, near_spans in nears.items():
-            for near_span, near in near_spans.items():
-                for far_span, far in fars.get(group, {}).items():
-                    start, end = max(near_span.start, far_span.start), min(near_span.end, far_span.end)
-                    if start < end and self.window.holds(start, end):
-                        sources, targets = (far, near) if upstream else (near, far)
-                        derivation = Derivation.DECLARED if group.declared else Derivation.IMPLICIT
-                        yield Hops(
-                            tuple(sorted({self.names.canonical[row.source_id] for row in sources})),
-                            tuple(sorted({self.names.canonical[row.target_id] for row in targets})),
-                            group.job,
-                            derivation,
-                            start,
-                            end,
-                        )
-
-    def _passed_on(self, entered: list[Row[Any]], beyond: Sequence[Row[Any]], *, upstream: bool) -> Iterator[Hops]:
+    def _passed_on(self, entered: Iterable[Tuple], beyond: Iterable[Tuple], *, upstream: bool) -> Iterator[Hop]:
         """From a dataset into a job, from job to job, and out of the last one into a dataset: one hop.
 
         Its job is the one beside the target and its derivation the weakest on the way, whichever way is walked.
         """
-        if not any(_is_call(row) for row in beyond):
-            return
         arrived: dict[_Way, list[Interval]] = defaultdict(list)
-        for row in entered:
-            far = _far(row, upstream=upstream)
-            origin = row.target_id if upstream else row.source_id
-            way = _Way(far, origin, far if upstream else None, row.derivation)
-            arrived[way].append(Interval(row.valid_from, row.valid_to))
+        for _, near, far, _, how, _, _, start, end in entered:
+            arrived[_Way(far, near, far if upstream else None, how)].append(Interval(start, end))
         been: dict[_Way, list[Interval]] = defaultdict(list)
         rows = beyond
-        while arrived := _further(arrived, rows, been, upstream=upstream):
-            rows = self._rows(_EDGES, {upstream: sorted({way.job for way in arrived})})[upstream]
-            leaving = [row for row in rows if row.conduct in _ENTERING]
-            for row, way, moments in _met(arrived, leaving, upstream=upstream):
-                ends = (row.source_id, way.origin) if upstream else (way.origin, row.target_id)
-                source, target = (self.names.canonical[id] for id in ends)
-                derivation = Derivation(max(way.derivation, row.derivation))
-                yield Hops((source,), (target,), way.via or way.job, derivation, *moments)
+        while arrived := _further(arrived, rows, been):
+            rows = self._rows(_EDGES, {upstream: {way.job for way in arrived}})[_place(upstream, _AT)]
+            leaving = [row for row in rows if _END <= row[5] <= _THROUGH]
+            self.names.learn(row[2] for row in leaving)
+            for row, way, moments in _met(arrived, leaving):
+                if self.window.holds(*moments):
+                    ends = (row[2], way.origin) if upstream else (way.origin, row[2])
+                    source, target = (self.names.canonical[id] for id in ends)
+                    yield source, target, way.via or way.job, max(way.derivation, row[4]), *moments
 
-    def _learn_ends(self, rows: Iterable[Row[Any]]) -> None:
-        """Know the names and kinds of every node these edges end in."""
-        ids: list[int] = []
-        for row in rows:
-            for node, id in ((row.source_node, row.source_id), (row.target_node, row.target_id)):
-                if node == Node.DATASET:
-                    ids.append(id)
-                else:
-                    self.kinds.setdefault(id, EntityKind.JOB)
-        self.names.learn(ids)
-        for id in ids:
-            self.kinds.setdefault(self.names.canonical[id], EntityKind.DATASET)
-
-    def _hop(self, row: Row[Any], job: int | None) -> Hops:
-        """The hop that one edge is."""
-        source, target = (self.names.canonical.get(id, id) for id in (row.source_id, row.target_id))
-        return Hops((source,), (target,), job, Derivation(row.derivation), row.valid_from, row.valid_to)
-
-    def _alive(self, hops: Iterable[Hops]) -> Iterator[Hops]:
-        """The hops that hold in the window while both their ends exist."""
-        found = [hop for hop in hops if self.window.holds(hop.start, hop.end)]
-        dropped = {self.names.canonical[name] for name in self.names.dropped}
-        if not dropped:
-            yield from found
+    def _add_alive(self, one: Product, found: Found) -> None:
+        """A product as far as its ends exist: pairs with an end that was dropped stand alone."""
+        dead = self.living.dead({*one.sources, *one.targets}) if self.living.needed else {}
+        if not dead:
+            found.products.append(one)
             return
-        mortal = dropped.intersection(id for hop in found for id in (*hop.sources, *hop.targets))
-        dead = dead_intervals(self.connection, {id: self.names.of([id]) for id in mortal}) if mortal else {}
-        for hop in found:
-            yield from self._while_alive(hop, dead)
-
-    def _while_alive(self, hop: Hops, dead: Mapping[int, Sequence[Interval]]) -> Iterator[Hops]:
-        """A hop without the pairs that do not hold while one of their ends is dropped."""
-        sources, targets = ([id for id in ends if id not in dead] for ends in (hop.sources, hop.targets))
-        whole = replace(hop, sources=tuple(sources), targets=tuple(targets))
-        dropped = [id for id in hop.targets if id in dead]
-        mortal = [(source, target) for source in hop.sources if source in dead for target in hop.targets]
-        mortal += [(source, target) for target in dropped for source in sources]
-        pairs = [replace(hop, sources=(source,), targets=(target,)) for source, target in mortal]
-        for one in [whole, *pairs] if whole.sources and whole.targets else pairs:
-            holes = [hole for id in (*one.sources, *one.targets) for hole in dead.get(id, ())]
-            if any(self.window.holds(*piece) for piece in without([Interval(hop.start, hop.end)], holes)):
-                yield one
+        sources, targets = (tuple(id for id in ends if id not in dead) for ends in (one.sources, one.targets))
+        whole = replace(one, sources=sources, targets=targets)
+        if sources and targets:
+            found.products.append(whole)
+        mortal = [hop for hop in one.hops() if hop[0] in dead or hop[1] in dead]
+        found.hops += self.living.among(mortal)
 
 
-def _met(
-    arrived: Mapping[_Way, Sequence[Interval]], rows: Iterable[Row[Any]], *, upstream: bool
-) -> Iterator[tuple[Row[Any], _Way, Interval]]:
+def _group(row: Tuple) -> _Group:
+    """Whose inputs meet whose outputs; of most rows the job alone says it."""
+    owner: int = row[3]
+    declared = row[4] == _DECLARED
+    return (owner, declared, row[6]) if declared or row[6] else owner
+
+
+def _met(arrived: Mapping[_Way, Sequence[Interval]], rows: Iterable[Tuple]) -> Iterator[tuple[Tuple, _Way, Interval]]:
     """Each edge that leaves a job with each way that led there, and the moments at which both held."""
     at: dict[int, list[tuple[_Way, Interval]]] = defaultdict(list)
     for way, pieces in arrived.items():
         at[way.job] += [(way, piece) for piece in pieces]
     for row in rows:
-        for way, piece in at[_near(row, upstream=upstream)]:
-            both = Interval(max(piece.start, row.valid_from), min(piece.end, row.valid_to))
+        for way, piece in at[row[1]]:
+            both = Interval(max(piece.start, row[7]), min(piece.end, row[8]))
             if both.start < both.end:
                 yield row, way, both
 
 
 def _further(
-    arrived: Mapping[_Way, Sequence[Interval]],
-    rows: Iterable[Row[Any]],
-    been: dict[_Way, list[Interval]],
-    *,
-    upstream: bool,
+    arrived: Mapping[_Way, Sequence[Interval]], rows: Iterable[Tuple], been: dict[_Way, list[Interval]]
 ) -> dict[_Way, list[Interval]]:
     """Where one step from job to job leads at moments it had not led there before."""
     further: dict[_Way, list[Interval]] = defaultdict(list)
-    calls = [row for row in rows if _is_call(row)]
-    for row, way, moments in _met(arrived, calls, upstream=upstream):
-        on = way._replace(job=_far(row, upstream=upstream), derivation=max(way.derivation, row.derivation))
+    calls = [row for row in rows if row[5] == _DIRECT]
+    for row, way, moments in _met(arrived, calls):
+        on = way._replace(job=row[2], derivation=max(way.derivation, row[4]))
         new = without([moments], been[on])
         if new:
             been[on] += new
             further[on] += new
     return further
-
-
-def _is_call(row: Row[Any]) -> bool:
-    """Whether data goes from job to job."""
-    return bool(row.source_node == row.target_node == Node.JOB)
-
-
-def _near(row: Row[Any], *, upstream: bool) -> int:
-    id: int = row.target_id if upstream else row.source_id
-    return id
-
-
-def _far(row: Row[Any], *, upstream: bool) -> int:
-    id: int = row.source_id if upstream else row.target_id
-    return id
-
-
-def _joined(some: Ways, others: Ways) -> Ways:
-    """The nodes of both, by way."""
-    return {upstream: [*some[upstream], *others[upstream]] for upstream in some}
-
-
-class _Group(NamedTuple):
-    """Whose inputs meet whose outputs."""
-
-    job: int
-    declared: bool
-    number: int
-
-
-def _together(rows: Iterable[Row[Any]]) -> dict[_Group, dict[Interval, list[Row[Any]]]]:
-    """THROUGH edges by group, and within it by when they hold."""
-    groups: dict[_Group, dict[Interval, list[Row[Any]]]] = defaultdict(lambda: defaultdict(list))
-    for row in rows:
-        group = _Group(row.owner_id, row.derivation == Derivation.DECLARED, row.through_group)
-        groups[group][Interval(row.valid_from, row.valid_to)].append(row)
-    return groups

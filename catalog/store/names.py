@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 
-from sqlalchemy import BigInteger, cast, null, select, union, union_all
+from sqlalchemy import BigInteger, cast, exists, null, select, union, union_all
 
-from catalog.store.among import among
+from catalog.store.among import Prepared, among
 from catalog.store.engine import Read
 from catalog.store.tables import dataset, dataset_alias, dataset_drop
 
@@ -18,12 +18,23 @@ _LINKED = union(
 )
 _DROPPED = select(dataset_drop.c.dataset_id, cast(null(), BigInteger)).where(among(dataset_drop.c.dataset_id, "ids"))
 # Both in one statement, as a walk needs both at every level, and mostly there is neither.
-_SAID = union_all(
-    select(_group.c.id, _group.c.canonical_id)
-    .join(_mine, _mine.c.canonical_id == _group.c.canonical_id)
-    .where(_mine.c.id.in_(_LINKED)),
-    _DROPPED,
+_SAID = Prepared(
+    union_all(
+        select(_group.c.id, _group.c.canonical_id)
+        .join(_mine, _mine.c.canonical_id == _group.c.canonical_id)
+        .where(_mine.c.id.in_(_LINKED)),
+        _DROPPED,
+    )
 )
+_DROPPED_AMONG = Prepared(_DROPPED)
+_ANY = Prepared(select(exists(select(dataset_alias.c.alias_id)) | exists(select(dataset_drop.c.activity_id))))
+
+
+class Canonical(dict[int, int]):
+    """The id a dataset is shown under, by that of any of its names; only those that have several are kept."""
+
+    def __missing__(self, id: int) -> int:
+        return id
 
 
 class Names:
@@ -35,19 +46,23 @@ class Names:
     def __init__(self, connection: Read) -> None:
         """Nothing is read yet."""
         self.connection = connection
-        self.canonical: dict[int, int] = {}
+        self.canonical = Canonical()
         self.members: dict[int, list[int]] = {}
         self.dropped: set[int] = set()
+        self._any: bool | None = None
+        self._known: set[int] = set()
 
-    def learn(self, ids: Collection[int]) -> None:
-        """Read the groups these ids are in; most are alone and cost one look-up in a small index."""
-        # Not `set(ids) - self.canonical.keys()`: that goes through all that are known, at every level.
-        fresh = {id for id in ids if id not in self.canonical}
+    def learn(self, ids: Iterable[int]) -> None:
+        """Read the groups these ids are in, and whether they were dropped; at once where no dataset has either."""
+        if self._any is None:
+            self._any = bool(_ANY.rows(self.connection, {})[0][0])
+        # Not `set(ids) - self._known`: that goes through all that are known, at every level.
+        fresh = {id for id in ids if id not in self._known} if self._any else ()
         if not fresh:
             return
-        self.canonical.update((id, id) for id in fresh)
+        self._known.update(fresh)
         groups: dict[int, set[int]] = defaultdict(set)
-        for id, canonical in self.connection.execute(_SAID, {"ids": fresh}):
+        for id, canonical in _SAID.rows(self.connection, {"ids": fresh}):
             if canonical is None:
                 self.dropped.add(id)
             else:
@@ -55,9 +70,12 @@ class Names:
         self.members.update((canonical, sorted(names)) for canonical, names in groups.items())
         self.canonical.update((id, canonical) for canonical, names in groups.items() for id in names)
         others = set().union(*groups.values()) - fresh
+        self._known.update(others)
         if others:
-            self.dropped.update(self.connection.scalars(_DROPPED, {"ids": others}))
+            self.dropped.update(id for id, _ in _DROPPED_AMONG.rows(self.connection, {"ids": others}))
 
-    def of(self, canonical: Iterable[int]) -> list[int]:
+    def of(self, canonical: Collection[int]) -> list[int]:
         """All names of these datasets."""
+        if not self.members:
+            return list(canonical)
         return [name for id in canonical for name in self.members.get(id, (id,))]

@@ -14,7 +14,7 @@ from catalog.domain.projection import DatasetUse, Projection, RunFacts, Stamp, l
 from catalog.domain.statement import NOTHING_SAID, Statement, statement_key
 from catalog.domain.timeline import Interval
 from catalog.domain.words import Lifecycle, Node
-from catalog.store import timeline_writer
+from catalog.store import rename_writer, timeline_writer
 from catalog.store.dialect import delete_keys, insert_new, upsert
 from catalog.store.engine import Write
 from catalog.store.rows import by_ids, merged, run_facts, run_row, storable, use_record, use_row
@@ -42,7 +42,7 @@ class JobDelta:
 def write(connection: Write, projections: Sequence[Projection], retyped: Collection[int]) -> set[int]:
     """Write runs, uses, statements and declarations of a batch, and bring lineage up to date.
 
-    The answer is the datasets that may have columns they had not.
+    The answer is the datasets that may have columns, or names, they had not.
     """
     _write_job_parents(connection, projections)
     statements = Statements(connection)
@@ -58,6 +58,7 @@ def write(connection: Write, projections: Sequence[Projection], retyped: Collect
     _write_versions(connection, known, changed, statements)
     uses = _write_uses(connection, projections, after)
     _write_drops(connection, after, uses)
+    renamed = rename_writer.write(connection, projections, after, uses)
 
     deltas: dict[int, JobDelta] = defaultdict(JobDelta)
     for id, facts in changed.items():
@@ -73,7 +74,7 @@ def write(connection: Write, projections: Sequence[Projection], retyped: Collect
     for owner, (node, times) in sorted(_write_declarations(connection, projections, statements).items()):
         timelines.declare(owner, node, times)
     timelines.flush()
-    return statements.columns_of
+    return statements.columns_of | renamed
 
 
 def _write_job_parents(connection: Write, projections: Sequence[Projection]) -> None:

@@ -60,7 +60,9 @@ class Statements:
             ],
         )
         flows = {flow for id in new for flow in self._known[id].columns | self._known[id].entries}
-        columns = {(end.id, end.column) for flow in flows for end in (flow.source, flow.target) if end.column}
+        ends = {end for flow in flows for end in (flow.source, flow.target)}
+        ends.update(end for id in new for end in self._known[id].sourceless)
+        columns = {(end.id, end.column) for end in ends if end.column}
         self.columns_of |= {owner for owner, _ in columns}
         write_fields(self.connection, columns)
         self._new.clear()

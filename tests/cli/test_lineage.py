@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from functools import partial
 from typing import Any
 
 import pytest
 
-from builders import ran
+from builders import micros, ran
+from catalog.ingest.accept import Ingest, Received
+from catalog.store.engine import Database
 
 EVENTS = [
     *ran("load", 0).reading("landing").writing("raw"),
@@ -57,7 +61,7 @@ def test_a_job_is_asked_about_among_jobs_and_datasets(ask: Any) -> None:
 
 
 def test_an_answer_that_was_cut_says_so_in_every_format(ask: Any) -> None:
-    for format in ("tree", "json", "dot", "mermaid"):
+    for format in ("tree", "json", "dot", "mermaid", "svg"):
         said = ask("dataset", "shop", "clean", "--max-nodes", "2", "--format", format)
         assert "maxNodes" in said.out
         assert "not whole" in said.err
@@ -68,6 +72,29 @@ def test_pictures_have_every_node_and_edge(ask: Any) -> None:
     assert (dot.count("shape="), dot.count(" -> ")) == (4, 3)
     mermaid = ask("dataset", "shop", "clean", "--format", "mermaid").out
     assert (mermaid.count('["'), mermaid.count("-.->")) == (4, 3)
+    svg = ask("dataset", "shop", "clean", "--format", "svg").out
+    assert (svg.count(" data-node="), svg.count(" data-edge=")) == (4, 3)
+
+
+def test_a_picture_names_the_jobs_the_moment_and_how_much_is_not_shown(ask: Any) -> None:
+    past = ask("dataset", "shop", "clean", "--depth", "1", "--as-of", "2026-01-01T01:00:00Z", "--format", "svg").out
+    assert "3 datasets, 2 edges, as of 2026-01-01 01:00:00 UTC" in past
+    assert "by job etl in shop" in past
+    assert "1 more upstream that are not shown" in past
+
+
+@pytest.mark.parametrize("format", ["tree", "json", "dot", "mermaid", "svg"])
+def test_out_writes_to_a_file_what_would_be_printed(ask: Any, tmp_path: Any, format: str) -> None:
+    asked = ("dataset", "shop", "clean", "--max-nodes", "3", "--format", format)
+    said = ask(*asked, "--out", tmp_path / "answer")
+    assert said.out == ""
+    assert "not whole" in said.err
+    assert (tmp_path / "answer").read_text(encoding="utf-8") == ask(*asked).out
+
+
+def test_a_file_that_cannot_be_written_is_an_error(ask: Any, tmp_path: Any) -> None:
+    said = ask("dataset", "shop", "clean", "--out", tmp_path / "no folder" / "answer", code=1)
+    assert said.err.endswith("cannot be written: No such file or directory.\n")
 
 
 def test_what_is_not_in_the_catalog_is_an_error(ask: Any) -> None:
@@ -94,3 +121,23 @@ def test_a_database_that_is_not_there_is_not_made(run: Any, tmp_path: Any) -> No
     said = run("lineage", "dataset", "a", "b", "--database", "sqlite:///nowhere.db", code=1)
     assert said.err.startswith("error: There is no catalog in nowhere.db.\nfix: ")
     assert not (tmp_path / "nowhere.db").exists()
+
+
+def test_what_was_known_on_an_earlier_day_is_asked_for(run: Any, database_url: str) -> None:
+    """The example of `docs/explanation/time.md`: a correction that came two days late; Monday is day 10."""
+    days = [(10, "features_v1", 10 * 1440 - 120), (12, "features_v2", 10 * 1440 - 60)]
+    with closing(Database(database_url)) as database:
+        for day, source, at in days:
+            told = Received(ran("score", at).reading(source).writing("scores").event("COMPLETE", at), "test")
+            Ingest(database, clock=partial(micros, day * 1440)).accept([told])
+
+    def upstream(*when: str, code: int = 0) -> Any:
+        return run("lineage", "dataset", "shop", "scores", "--json", *when, "--database", database_url, code=code)
+
+    monday, tuesday = ("2026-01-11T00:00:00Z", "2026-01-12T00:00:00Z")
+    assert nodes(upstream("--as-of", monday)) == {"scores", "features_v2"}
+    assert nodes(upstream("--as-of", monday, "--recorded-as-of", tuesday)) == {"scores", "features_v1"}
+    assert nodes(upstream("--recorded-as-of", tuesday)) == {"scores", "features_v1"}
+    assert "nobody knew of it then" in upstream("--recorded-as-of", "2026-01-01T00:00:00Z", code=1).err
+    assert "in the future" in upstream("--recorded-as-of", "9999-01-01T00:00:00Z", code=1).err
+    assert "--recorded-as-of" in upstream("--recorded-as-of", "Tuesday", code=2).err

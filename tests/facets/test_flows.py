@@ -115,7 +115,7 @@ def test_a_job_without_a_name_is_the_own_job_as_target_and_as_source() -> None:
     generated = {**B, "type": "DATASET", "inputs": [], "fields": {"total": {"inputs": [OWN_JOB]}}}
     assert entries(entries=[{**OWN_JOB, "inputs": [{**A, "type": "DATASET"}]}, generated]) == [
         LineageEntry("JOB", None, (dataset(A),), ()),
-        LineageEntry("DATASET", Name(**B), (), (("total", Source("JOB", None)),)),
+        LineageEntry("DATASET", Name(**B), (), (("total", Source("JOB", None)),), sourceless=frozenset({""})),
     ]
 
 
@@ -140,8 +140,21 @@ def test_a_datasets_own_facet_is_one_entry_without_a_name() -> None:
 
 
 def test_known_to_have_no_source_is_said_with_an_entry_that_has_none() -> None:
-    assert entries(inputs=[]) == [LineageEntry("DATASET", None, (), ())]
+    assert entries(inputs=[]) == [LineageEntry("DATASET", None, (), (), sourceless=frozenset({""}))]
+    assert entries(entries=[{**B, "type": "DATASET", "inputs": [], "fields": {"x": {"inputs": []}}}]) == [
+        LineageEntry("DATASET", Name(**B), (), (), sourceless=frozenset({"", "x"}))
+    ]
     assert entries(entries=[]) == []
+
+
+def test_without_a_list_of_sources_nobody_said_that_there_is_none() -> None:
+    unsaid = [{**B, "type": "DATASET"}, {**B, "type": "DATASET", "inputs": None, "fields": {"x": {}, "y": None}}]
+    assert [entry.sourceless for entry in entries(entries=unsaid)] == [frozenset(), frozenset()]
+    assert entries(inputs=[None])[0].sourceless == frozenset()
+
+
+def test_a_kind_unknown_today_needs_no_name() -> None:
+    assert entries(inputs=[{"type": "MODEL"}]) == [LineageEntry("DATASET", None, (Source("MODEL", None),), ())]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +167,6 @@ def test_known_to_have_no_source_is_said_with_an_entry_that_has_none() -> None:
         {"entries": [{"type": "JOB", "name": "half"}]},
         {"inputs": [{"type": "JOB", "namespace": "half"}]},
         {"inputs": [{"type": "DATASET"}]},
-        {"inputs": [{"type": "MODEL"}]},
     ],
 )
 def test_half_names_and_missing_kinds_are_refused(facet: dict[str, Any]) -> None:

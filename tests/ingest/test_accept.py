@@ -7,14 +7,15 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import Update, delete, event, func, select, update
 
 from builders import also_known_as, columns, facet, ran
 from catalog.domain.callers import Caller, Role
 from catalog.domain.words import RunState
 from catalog.evidence.commitment import SALT_BYTES, commit, entry_bytes
-from catalog.evidence.merkle import Frontier, append, inclusion_proof, leaf_hash, verify_inclusion
+from catalog.evidence.merkle import Frontier, append, inclusion_proof, leaf_hash, root_at, verify_inclusion
 from catalog.ingest.accept import Ingest, Receipt, Received, Refused
+from catalog.ingest.leaves import leaves, nodes
 from catalog.store import bodies, log
 from catalog.store.engine import Database
 from catalog.store.tables import (
@@ -96,16 +97,16 @@ def test_the_log_is_dense_and_its_tree_is_right_from_entry_zero(ingest: Ingest) 
     for start in range(0, len(events), 7):
         ingest.accept(received(*events[start : start + 7]))
     with ingest.database.read() as connection:
-        leaves = [bytes(h) for h in connection.scalars(select(log_entry.c.leaf_hash).order_by(log_entry.c.seq))]
         seqs = list(connection.scalars(select(log_entry.c.seq).order_by(log_entry.c.seq)))
+        hashes = leaves(connection, seqs)
         head = connection.execute(select(log_head)).one()
-        expected, _ = append(Frontier(), leaves)
-        proofs = [inclusion_proof(seq, len(seqs), lambda keys: log.nodes(connection, keys)) for seq in seqs]
+        expected, _ = append(Frontier(), [hashes[seq] for seq in seqs])
+        proofs = [inclusion_proof(seq, len(seqs), lambda keys: nodes(connection, keys)) for seq in seqs]
 
     assert seqs == list(range(len(events)))
     assert (head.size, head.peaks) == (expected.size, expected.to_bytes())
     root = expected.root()
-    assert all(verify_inclusion(leaves[seq], seq, len(seqs), proofs[seq], root) for seq in seqs)
+    assert all(verify_inclusion(hashes[seq], seq, len(seqs), proofs[seq], root) for seq in seqs)
 
 
 def test_a_leaf_commits_to_the_salted_bytes_and_can_be_recomputed_by_a_stranger(ingest: Ingest) -> None:
@@ -115,6 +116,7 @@ def test_a_leaf_commits_to_the_salted_bytes_and_can_be_recomputed_by_a_stranger(
         entry = connection.execute(select(log_entry)).one()
         body = connection.execute(select(log_body)).one()
         origin = log.origin(connection)
+        hashes = leaves(connection, [0])
     envelope = entry_bytes(
         log=origin,
         type="event",
@@ -128,7 +130,48 @@ def test_a_leaf_commits_to_the_salted_bytes_and_can_be_recomputed_by_a_stranger(
     assert bodies.unpack(body.dictionary, body.body) == raw
     # Body and salt say it; it is kept in the entry when they are erased.
     assert entry.payload_commit is None
-    assert leaf_hash(envelope) == bytes(entry.leaf_hash)
+    assert {0: leaf_hash(envelope)} == hashes
+
+
+def test_the_tree_is_proved_as_before_when_a_body_was_erased(ingest: Ingest) -> None:
+    ingest.accept(received(*night(0)))
+    with ingest.database.write() as connection:
+        before = leaves(connection, range(10))
+        erased = connection.execute(select(log_body).where(log_body.c.seq == 3)).one()
+        commitment = commit(bodies.unpack(erased.dictionary, erased.body), bytes(erased.salt))
+        connection.execute(update(log_entry).where(log_entry.c.seq == 3).values(payload_commit=commitment))
+        connection.execute(delete(log_body).where(log_body.c.seq == 3))
+    with ingest.database.read() as connection:
+        after = leaves(connection, range(10))
+        proofs = [inclusion_proof(seq, 10, lambda keys: nodes(connection, keys)) for seq in range(10)]
+        root = root_at(10, lambda keys: nodes(connection, keys))
+
+    assert len(before) == 10
+    assert after == before
+    assert all(verify_inclusion(after[seq], seq, 10, proofs[seq], root) for seq in range(10))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(
+            update(log_entry).where(log_entry.c.seq == 3).values(received_at=log_entry.c.received_at + 1),
+            id="when it was received",
+        ),
+        pytest.param(update(log_entry).where(log_entry.c.seq == 3).values(principal="mallory"), id="who sent it"),
+        pytest.param(
+            update(log_body).where(log_body.c.seq == 3).values(body=bodies.pack(b"{}")[1]), id="what was sent"
+        ),
+    ],
+)
+def test_what_is_changed_behind_the_catalogs_back_no_longer_fits_the_tree(ingest: Ingest, change: Update) -> None:
+    ingest.accept(received(*night(0)))
+    with ingest.database.write() as connection:
+        before = leaves(connection, range(10))
+        connection.execute(change)
+        after = leaves(connection, range(10))
+
+    assert {seq for seq in range(10) if before[seq] != after[seq]} == {3}
 
 
 def test_two_entries_never_share_a_salt(ingest: Ingest) -> None:
@@ -233,7 +276,7 @@ def test_a_run_that_names_itself_as_parent_has_none(ingest: Ingest) -> None:
 
 def test_every_graph_table_has_rows_after_a_story(ingest: Ingest) -> None:
     """A table that no story fills is a table that no law test compares."""
-    from builders import declared_dataset, declared_job, drawn_from, dropped  # noqa: PLC0415 - read with the story
+    from builders import declared_dataset, declared_job, drawn_from, dropped, renamed  # noqa: PLC0415 - read with the story
 
     story = [
         *night(0),
@@ -245,6 +288,7 @@ def test_every_graph_table_has_rows_after_a_story(ingest: Ingest) -> None:
         ),
         declared_job("planned", 7, ["a"], ["b"]),
         declared_dataset("view", 8, lineage=drawn_from("a")),
+        declared_dataset("new", 9, lifecycleStateChange=renamed("old")),
     ]
     ingest.accept(received(*story))
 

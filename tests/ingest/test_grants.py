@@ -128,7 +128,7 @@ FACETS = st.fixed_dictionaries(
 
 @st.composite
 def events(draw: st.DrawFn) -> bytes:
-    match draw(st.sampled_from(EventKind)):
+    match draw(st.sampled_from((EventKind.RUN, EventKind.JOB, EventKind.DATASET))):
         case EventKind.DATASET:
             return declared_dataset(draw(NAMES), 0, **draw(FACETS))
         case EventKind.JOB:
@@ -152,6 +152,7 @@ def written(raw: bytes) -> set[str]:
     about |= {end.id for end in projection.statement.targets}
     about |= {flow.target.id for flow in projection.statement.columns | projection.statement.entries}
     about |= {id for link in projection.symlinks for id in (link.dataset_id, link.alias_id)}
+    about |= {id for rename in projection.renames for id in rename}
     # What facets say: also those that mean nothing where they stand, as a later version may give them a meaning.
     said = json.loads(raw)
     job, datasets = said.get("job"), [*said.get("inputs", []), *said.get("outputs", [])]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Column, SmallInteger, delete, select, update
+from sqlalchemy import BigInteger, Column, delete, select, update
 
 from catalog.domain.errors import BadRequest, CatalogError, NotMigrated, Unavailable
 from catalog.store import maintenance
@@ -300,4 +300,4 @@ def _value(column: Column[Any], at: int, chance: random.Random) -> int | str | b
         return chance.randbytes(chance.randrange(40))
     if column.type.python_type is str:
         return "".join(chance.choices(LETTERS, k=chance.randrange(40)))
-    return chance.randrange(-(2**15), 2**15) if isinstance(column.type, SmallInteger) else chance.randrange(2**63)
+    return chance.randrange(2**63) if isinstance(column.type, BigInteger) else chance.randrange(-(2**15), 2**15)

@@ -6,7 +6,6 @@ Strawberry's own view was refused: it answers a bad body in plain text, and exec
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 from typing import Any, Final
@@ -18,12 +17,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from catalog.api.graphql.asked import Asked, asked_in, not_json
 from catalog.api.graphql.context import Bounds
 from catalog.api.graphql.limits import Limits
 from catalog.api.graphql.operations import Operation, answered
 from catalog.api.graphql.schema import execute
 from catalog.domain.callers import ANYONE, Caller
-from catalog.domain.errors import BadRequest, TooLarge, Unavailable
+from catalog.domain.errors import TooLarge, Unavailable
 from catalog.store.engine import Database
 
 PATH: Final = "/graphql"
@@ -50,13 +50,6 @@ _HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    query: str
-    variables: dict[str, Any] | None
-    operation_name: str | None
 
 
 def routes(
@@ -112,7 +105,7 @@ class _Endpoint:
         request.state.operation = operation
         return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
 
-    def _encoded(self, asked: _Asked, caller: Caller) -> tuple[bytes, Operation]:
+    def _encoded(self, asked: Asked, caller: Caller) -> tuple[bytes, Operation]:
         begun = perf_counter()
         result = self._execute(asked.query, asked.variables, asked.operation_name, caller=caller)
         answer: dict[str, Any] = {"data": result.data}
@@ -135,24 +128,11 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _asked(body: bytes) -> _Asked:
+def _asked(body: bytes) -> Asked:
     try:
-        said = orjson.loads(body)
+        return asked_in(orjson.loads(body))
     except orjson.JSONDecodeError as error:
-        raise BadRequest(f"The body is not JSON: {error}.", fix=_SHAPE) from None
-    if not isinstance(said, dict):
-        raise BadRequest("The body is not a JSON object.", fix=_SHAPE)
-    query, variables, name = said.get("query"), said.get("variables"), said.get("operationName")
-    if not isinstance(query, str) or not query.strip():
-        raise BadRequest("There is no `query`.", fix=_SHAPE)
-    if not isinstance(variables, dict | None):
-        raise BadRequest("`variables` is not an object.", fix=_SHAPE)
-    if not isinstance(name, str | None):
-        raise BadRequest("`operationName` is not a text.", fix=_SHAPE)
-    return _Asked(query, variables, name)
-
-
-_SHAPE: Final = 'Send {"query": "{ … }", "variables": {}, "operationName": null}.'
+        raise not_json(error) from None
 
 
 async def _page(page: tuple[str, bytes] | None, request: Request) -> Response:

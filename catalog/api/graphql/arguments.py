@@ -15,13 +15,24 @@ from catalog.store.read.events import EventFilter
 from catalog.store.read.jobs import JobFilter
 from catalog.store.read.runs import RunFilter
 
-AsOf = Annotated[DateTime | None, strawberry.argument(description="As it was at this moment; left out: as it is now.")]
+AsOf = Annotated[
+    DateTime | None,
+    strawberry.argument(
+        description="As it was at this moment; left out: as it is now, or in a lineage answer as of the moment of that."
+    ),
+]
 FacetName = Annotated[str, strawberry.argument(description="The key of the facet in events, such as `schema`.")]
 NamespaceName = Annotated[str, strawberry.argument(description="The namespace, exactly as events have it.")]
 WalkDirection = Annotated[Direction, strawberry.argument(description="Which way to walk.")]
 WalkGranularity = Annotated[Granularity, strawberry.argument(description="Which nodes the answer is made of.")]
 Depth = Annotated[
     int | None, strawberry.argument(description="How many hops to walk each way; null: as far as `maxNodes` allows.")
+]
+RecordedAsOf = Annotated[
+    DateTime | None,
+    strawberry.argument(
+        description="As the catalog knew it then: of what it had received by this moment. Left out: as it is known now."
+    ),
 ]
 LineageAsOf = Annotated[
     DateTime | None, strawberry.argument(description="The lineage that held at this moment; left out: now.")

@@ -9,7 +9,7 @@ thousand nodes (50 ms) still blocks everyone.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -19,7 +19,12 @@ from strawberry.dataloader import DataLoader
 from catalog.api.graphql.errors import UserError
 from catalog.domain.callers import Caller
 from catalog.domain.errors import BadRequest, CatalogError, Forbidden, Unavailable, UnknownEntity
+from catalog.domain.lineage import Question
+from catalog.ingest.accept import Ingest, Received
+from catalog.ingest.recorded import MOST_ENTRIES, Past, recorded
 from catalog.store.engine import Database, Read, Write
+from catalog.store.read import events
+from catalog.store.read.events import EventFilter
 from catalog.store.read.snapshot import Snapshot
 
 P = ParamSpec("P")
@@ -33,21 +38,16 @@ class Bounds:
 
     max_nodes: int = 10_000
     max_edges: int = 100_000
+    max_entries: int = MOST_ENTRIES
 
 
-class Context:
-    """One operation's view of the catalog."""
+class Reader:
+    """Asks one state of a database."""
 
-    def __init__(
-        self, snapshot: Snapshot, bounds: Bounds, default_page: int, caller: Caller, database: Database
-    ) -> None:
-        self.bounds = bounds
-        self.default_page = default_page
-        self.caller = caller
+    def __init__(self, snapshot: Snapshot) -> None:
         self.unavailable: Unavailable | None = None
         """Set when the database went away meanwhile: then there is no answer, whatever resolvers made of it."""
         self._snapshot = snapshot
-        self._database = database
         self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
 
     def ask(self, read: Callable[Concatenate[Read, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -58,18 +58,6 @@ class Context:
             except Unavailable as error:
                 self.unavailable = error
                 raise
-
-    def change(self, write: Callable[Concatenate[Write, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What a writing function of the store answers, committed. The snapshot stays as it was: answer from this.
-
-        Its refusals are raised as they are: a mutation answers them in its payload.
-        """
-        try:
-            with self._database.write() as connection:
-                return write(connection, *args, **kwargs)
-        except Unavailable as error:
-            self.unavailable = error
-            raise UserError(type(error).__doc__ or "", code="UNAVAILABLE") from error
 
     async def load(
         self,
@@ -93,6 +81,80 @@ class Context:
             loader = self._loaders[asked] = DataLoader(batch)
         found: T | None = await loader.load(key)
         return found
+
+
+class Context(Reader):
+    """One operation's view of the catalog; closed when the operation has ended."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        bounds: Bounds,
+        default_page: int,
+        caller: Caller,
+        database: Database,
+        *,
+        compiled: bool = False,
+    ) -> None:
+        super().__init__(snapshot)
+        self.compiled = compiled
+        """Whether `executor` may answer by a plan. Who allows it has to look at `stumbled` afterwards."""
+        self.stumbled = False
+        """Set when that failed: there is no answer, ask again without."""
+        self.bounds = bounds
+        self.default_page = default_page
+        self.caller = caller
+        self._database = database
+        self._recorded: dict[Hashable, Reader] = {}
+        self._entries_left = bounds.max_entries
+        self._open = ExitStack()
+
+    def close(self) -> None:
+        """Forget what was made again for this operation."""
+        self._open.close()
+
+    def recorded(self, question: Question, until: int) -> Reader:
+        """Asks the catalog as it was known at `until`, microseconds since 1970 UTC, around what the question is about.
+
+        Raises:
+            UserError: that is in the future, or more of the log would have to be read again than one operation may.
+        """
+        around = (question.of, question.direction, question.depth, until)
+        if around not in self._recorded:
+            reader = Reader(Past(self.ask(_held, self._open, question, until, self._entries_left)))
+            self._entries_left -= reader.ask(events.count, EventFilter())
+            self._recorded[around] = reader
+        return self._recorded[around]
+
+    def change(self, write: Callable[Concatenate[Write, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What a writing function of the store answers, committed. The snapshot stays as it was: answer from this.
+
+        Its refusals are raised as they are: a mutation answers them in its payload.
+        """
+        try:
+            with self._database.write() as connection:
+                return write(connection, *args, **kwargs)
+        except Unavailable as error:
+            self.unavailable = error
+            raise UserError(type(error).__doc__ or "", code="UNAVAILABLE") from error
+
+    def record(self, raw: bytes) -> str:
+        """Take a record of what the caller does into the log, and into the graph, committed; the answer is the receipt.
+
+        The snapshot stays as it was, as with `change`.
+        """
+        received = Received(raw, "graphql", self.caller, is_record=True)
+        try:
+            (outcome,) = Ingest(self._database).accept([received])
+        except Unavailable as error:
+            self.unavailable = error
+            raise UserError(type(error).__doc__ or "", code="UNAVAILABLE") from error
+        return outcome.receipt
+
+
+def _held(connection: Read, until_closed: ExitStack, *asked: *tuple[Question, int, int]) -> Read:
+    """See `recorded`."""
+    return until_closed.enter_context(recorded(connection, *asked))
 
 
 Info = strawberry.Info[Context, None]

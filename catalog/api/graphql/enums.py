@@ -9,6 +9,8 @@ import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
 from catalog.domain.callers import Permission, Role
+from catalog.domain.causes import Reason as RootCause
+from catalog.domain.identity import Doubt
 from catalog.domain.words import (
     Derivation,
     Direction,
@@ -21,8 +23,8 @@ from catalog.domain.words import (
 )
 
 __all__ = [
-    "Derivation", "Direction", "EntityKind", "EventKind", "Granularity", "Lifecycle", "Permission", "Role", "RunState",
-    "Scope",
+    "Derivation", "Direction", "Doubt", "EntityKind", "EventKind", "Granularity", "Lifecycle", "Permission", "Role",
+    "RootCause", "RunState", "Scope",
 ]  # fmt: skip
 
 E = TypeVar("E", bound=type[Enum])
@@ -82,11 +84,30 @@ _described(
     UNKNOWN="No event of it says a state, or only other runs name it.",
 )
 _described(
+    RootCause,
+    "What is known of something upstream of a failure.",
+    name="RootCause",
+    FAILED="A run of the job failed, and none completed since.",
+    ABORTED="A run of the job was stopped, and none completed since.",
+    ASSERTION_FAILED="The last time that quality assertions on the dataset were checked, one failed.",
+    UNFINISHED="A run of the job had begun and not ended when the failed one began.",
+    SCHEMA_CHANGED="The dataset got other columns.",
+    NOT_REFRESHED="The dataset had not been written for longer than it ever was between its last writes.",
+)
+_described(
+    Doubt,
+    "Why two names may not be one dataset.",
+    name="IdentityDoubt",
+    WITHDRAWN="The dataset said that it has the other name, and says so no more.",
+    USED_AGAIN="The dataset was renamed, and then somebody wrote under the name it had before.",
+)
+_described(
     EventKind,
     "What an event of the log is about.",
     RUN="A run of a job.",
     JOB="A job as it is declared, without a run.",
     DATASET="A dataset as it is declared, without a run.",
+    RECORD="What somebody did in the catalog itself: declared lineage, so far. `payload` says what, who and why.",
 )
 _described(
     Scope,

@@ -54,6 +54,9 @@ PLAIN_LIST_SIZE = 10
 PAGE_ARGUMENT, NODES_ARGUMENT = "first", "maxNodes"
 """Arguments that say how many items a field answers."""
 
+DEAR = {"svg": 20}
+"""What fields cost that are made and not only read: a node in a picture takes as long as 20 fields."""
+
 MANY = 10**12
 """Where counting stops: doubling fragments reach numbers of thousands of digits."""
 
@@ -117,8 +120,9 @@ def weigh(
     """Return one error for each limit the document exceeds; none if it may be validated and executed.
 
     A field costs 1 + size x (cost of its selection), where size is `first` or `maxNodes` where the field
-    takes one, 10 for other lists and 1 for a single object. The lists directly below a field with a size
-    are what that size counts, so they multiply no further. Linear in the length of the document.
+    takes one, 10 for other lists and 1 for a single object; a field of `DEAR` costs what stands there. The
+    lists directly below a field with a size are what that size counts, so they multiply no further. Linear in
+    the length of the document.
 
     Args:
         schema: where the fields are looked up; unknown ones cost 1, the standard rules report them.
@@ -260,7 +264,8 @@ class _Scale:
         aliased = int(node.alias is not None)
         size, page, sized = self.size(node, definition, counted=counted)
         if node.selection_set is None:
-            return Weight(cost=1, depth=1, aliases=aliased, root_fields=1, page=page)
+            cost = DEAR.get(node.name.value, 1)
+            return Weight(cost=cost, depth=1, aliases=aliased, root_fields=1, page=page)
         below = get_named_type(definition.type) if definition else None
         inside = self.selection(node.selection_set, below, set(), counted=sized)
         return Weight(

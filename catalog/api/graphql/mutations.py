@@ -6,23 +6,22 @@ from typing import Annotated
 
 import strawberry
 
+from catalog.api.graphql import declaring
 from catalog.api.graphql.context import Info
+from catalog.api.graphql.declaring import (
+    DeclareLineageInput,
+    DeclareLineagePayload,
+    RetractLineageInput,
+    RetractLineagePayload,
+)
 from catalog.api.graphql.enums import Role
 from catalog.api.graphql.permissions import guarded
+from catalog.api.graphql.refusals import MutationError
 from catalog.api.graphql.scalars import DateTime
 from catalog.api.graphql.types.access import ApiKey
 from catalog.domain.callers import Permission
-from catalog.domain.errors import BadRequest, CatalogError, UnknownEntity
+from catalog.domain.errors import BadRequest, UnknownEntity
 from catalog.store import keys
-
-
-@strawberry.type(description="Why a mutation changed nothing.")
-class MutationError:
-    """A refusal in the user's words."""
-
-    code: str = strawberry.field(description="The kind of error, for programs: BAD_REQUEST or NOT_FOUND.")
-    message: str = strawberry.field(description="What was wrong.")
-    fix: str | None = strawberry.field(description="What to do about it.")
 
 
 @strawberry.input(description="A key to be made.")
@@ -71,6 +70,8 @@ class RevokeKeyPayload:
 
 KeyWanted = Annotated[CreateKeyInput, strawberry.argument(name="input", description="The key to be made.")]
 KeyNamed = Annotated[RevokeKeyInput, strawberry.argument(name="input", description="The key to be revoked.")]
+LineageWanted = Annotated[DeclareLineageInput, strawberry.argument(name="input", description="The edge, and why.")]
+LineageNamed = Annotated[RetractLineageInput, strawberry.argument(name="input", description="The edge, and why.")]
 
 
 @guarded(Permission.STEWARD, create_key=Permission.MANAGE_KEYS, revoke_key=Permission.MANAGE_KEYS)
@@ -84,7 +85,7 @@ class Mutation:
         try:
             key, secret = info.context.change(keys.create, wanted.wanted(), info.context.caller)
         except (BadRequest, UnknownEntity) as error:
-            return CreateKeyPayload(key=None, secret=None, errors=[_error(error)])
+            return CreateKeyPayload(key=None, secret=None, errors=[MutationError.of(error)])
         return CreateKeyPayload(key=ApiKey.of(key), secret=secret, errors=[])
 
     @strawberry.mutation(
@@ -95,10 +96,21 @@ class Mutation:
         try:
             key = info.context.change(keys.revoke, named.prefix, info.context.caller)
         except (BadRequest, UnknownEntity) as error:
-            return RevokeKeyPayload(key=None, errors=[_error(error)])
+            return RevokeKeyPayload(key=None, errors=[MutationError.of(error)])
         return RevokeKeyPayload(key=ApiKey.of(key), errors=[])
 
+    @strawberry.mutation(
+        description="Say that data goes from one thing to another where no producer reports it: from a spreadsheet, by "
+        "hand, in a program nobody may change. The edge is DECLARED, and says who said so and why."
+    )
+    def declare_lineage(self, info: Info, wanted: LineageWanted) -> DeclareLineagePayload:
+        """Write it down."""
+        return declaring.declare(info.context, wanted)
 
-def _error(error: CatalogError) -> MutationError:
-    code = "NOT_FOUND" if isinstance(error, UnknownEntity) else "BAD_REQUEST"
-    return MutationError(code=code, message=error.detail, fix=error.fix or None)
+    @strawberry.mutation(
+        description="Say that an edge somebody declared is so no more, or never was. Others stay, and as of before "
+        "it is there."
+    )
+    def retract_lineage(self, info: Info, named: LineageNamed) -> RetractLineagePayload:
+        """Write down that it is over."""
+        return declaring.retract(info.context, named)

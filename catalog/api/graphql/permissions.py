@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from strawberry.extensions import FieldExtension
 from strawberry.extensions.field_extension import AsyncExtensionResolver, SyncExtensionResolver
+from strawberry.utils.await_maybe import await_maybe
 
 from catalog.api.graphql.context import Info, in_user_words
 from catalog.domain.callers import Permission
@@ -28,7 +29,8 @@ class Requires(FieldExtension):
     async def resolve_async(self, next_: AsyncExtensionResolver, source: Any, info: Info, **arguments: Any) -> Any:  # noqa: ANN401 - as above
         """Check, then go on."""
         self._check(info)
-        return await next_(source, info, **arguments)
+        # What a subscription has is a generator, and not awaited.
+        return await await_maybe(next_(source, info, **arguments))
 
     def _check(self, info: Info) -> None:
         with in_user_words():

@@ -20,6 +20,7 @@ from catalog.api.graphql.arguments import (
     LineageAsOf,
     MaxNodes,
     NamespaceName,
+    RecordedAsOf,
     RunFilterInput,
     WalkDirection,
     WalkGranularity,
@@ -29,6 +30,7 @@ from catalog.api.graphql.context import Info
 from catalog.api.graphql.enums import Direction, Granularity
 from catalog.api.graphql.errors import UserError
 from catalog.api.graphql.permissions import guarded
+from catalog.api.graphql.queries_questions import Questions
 from catalog.api.graphql.types.access import ApiKey, Viewer
 from catalog.api.graphql.types.dataset import Dataset
 from catalog.api.graphql.types.event import Event, QuarantineEntry
@@ -170,9 +172,10 @@ class _Walks:
         cumulative: Cumulative = False,
         include_indirect: IncludeIndirect = True,
         max_nodes: MaxNodes = 1000,
+        recorded_as_of: RecordedAsOf = None,
     ) -> Lineage:
         how = Walk(direction, granularity, depth, include_indirect, max_nodes)
-        return answer(info, [ref.ref() for ref in of], how, When(as_of, during, cumulative))
+        return answer(info, [ref.ref() for ref in of], how, When(as_of, during, cumulative, recorded_as_of))
 
 
 @strawberry.type
@@ -218,5 +221,5 @@ class _Access:
 @guarded(Permission.READ, events=Permission.READ_LOG, quarantine=Permission.READ_LOG, keys=Permission.MANAGE_KEYS,
          viewer=None)  # fmt: skip
 @strawberry.type(description="What can be asked. Nothing here changes anything.")
-class Query(_Things, _Words, _Walks, _Log, _Access):
+class Query(_Things, _Words, _Walks, Questions, _Log, _Access):
     """All groups together."""

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import zstandard
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, Select, func, or_, select, union_all
 
-from catalog.domain.ids import dataset_id, job_id, key
+from catalog.domain.ids import dataset_id, digest_key, job_id, key
 from catalog.domain.words import EventKind, RunState
-from catalog.store import bodies, paging
+from catalog.store import bodies, log, paging
 from catalog.store.dialect import any_of
 from catalog.store.engine import Read
 from catalog.store.paging import Order, Page, Slice
-from catalog.store.tables import dataset, log_body, log_entry, quarantine, run
+from catalog.store.tables import dataset, declaration, edge, log_body, log_entry, quarantine, run
 from catalog.store.uses import sayings
 
 _ACCEPTED = Order("event", (log_entry.c.seq,))
@@ -103,6 +103,30 @@ def count(connection: Read, wanted: EventFilter) -> int:
     return paging.count(connection, _matching(wanted))
 
 
+def between(connection: Read, wanted: EventFilter, start: int, end: int, most: int) -> list[EventRow]:
+    """At most `most` of the entries from the place `start` on, up to and without `end`, in order."""
+    found = _matching(wanted).where(log_entry.c.seq >= start, log_entry.c.seq < end)
+    return [_event(row) for row in connection.execute(found.order_by(log_entry.c.seq).limit(most))]
+
+
+def by_moments(connection: Read, moments: Collection[tuple[int, int]]) -> dict[tuple[int, int], EventRow]:
+    """The event of each moment: pairs of its time, and of its digest's key or what it is an event of (the run).
+
+    Of several events of one run at one time it is that with the least digest.
+    """
+    ids = {id for _, id in moments}
+    found = _ALL.where(
+        or_(any_of(connection, log_entry.c.digest_key, ids), any_of(connection, log_entry.c.activity_id, ids)),
+        any_of(connection, log_entry.c.event_time, {at for at, _ in moments}),
+        log_entry.c.failure.is_(None),
+    )
+    result: dict[tuple[int, int], EventRow] = {}
+    for row in connection.execute(found.order_by(log_entry.c.digest_key)):
+        for id in (row.activity_id, digest_key(bytes(row.digest))):
+            result.setdefault((row.event_time, id), _event(row))
+    return result
+
+
 def of_runs(connection: Read, ids: Collection[int], page: Page) -> dict[int, Slice[EventRow]]:
     """The events of each run, by event time."""
     found = paging.paginate_each(connection, _ALL, log_entry.c.activity_id, ids, order=_BY_TIME, page=page)
@@ -156,12 +180,12 @@ def _matching(wanted: EventFilter) -> Select[Any]:
     if wanted.kind is not None:
         found = found.where(log_entry.c.kind == int(wanted.kind))
     if wanted.job is not None:
-        found = found.where(log_entry.c.subject_id == job_id(*wanted.job))
+        found = found.where(log.of_subject(job_id(*wanted.job), wanted.since, wanted.until))
     if wanted.dataset is not None:
         own = select(dataset.c.canonical_id).where(dataset.c.id == dataset_id(*wanted.dataset))
         names = select(dataset.c.id).where(dataset.c.canonical_id.in_(own))
         using = sayings(lambda said: (said.dataset_id.in_(names),)).subquery()
-        found = found.where(log_entry.c.activity_id.in_(select(using.c.activity_id)))
+        found = found.where(log_entry.c.activity_id.in_(union_all(select(using.c.activity_id), *_records_on(names))))
     if wanted.run_id is not None:
         named = select(run.c.id).where(run.c.run_key == key("run_id", wanted.run_id))
         found = found.where(log_entry.c.activity_id.in_(named))
@@ -172,6 +196,18 @@ def _matching(wanted: EventFilter) -> Select[Any]:
     if wanted.failed is not None:
         found = found.where(log_entry.c.failure.is_not(None) if wanted.failed else log_entry.c.failure.is_(None))
     return found
+
+
+def _records_on(names: Select[tuple[int]]) -> tuple[Select[tuple[int]], ...]:
+    """The records that are about datasets of these names: at either end of the edge that somebody declared."""
+    manual = select(edge.c.owner_id).where(edge.c.owner_id < 0)
+    ends = union_all(manual.where(edge.c.source_id.in_(names)), manual.where(edge.c.target_id.in_(names)))
+    declared = select(declaration.c.activity_id).where(declaration.c.owner_id.in_(ends))
+    # Of what was taken back as if it never was, there is no edge.
+    into = select(log_entry.c.activity_id).where(
+        log_entry.c.subject_id.in_(names), log_entry.c.kind == int(EventKind.RECORD)
+    )
+    return declared, into
 
 
 def _event(row: Row[Any]) -> EventRow:

@@ -1,4 +1,7 @@
-"""Versions: of a dataset, what each completed run made of it; of a job, what its completed runs did."""
+"""Versions: of a dataset, what each completed run made of it; of a job, what its completed runs did.
+
+What an event that is no run declares is a version where it says so: by a label, or by what became of the dataset.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,10 @@ from catalog.store.uses import Where, uses
 
 @dataclass(frozen=True, slots=True)
 class DatasetVersionRow:
-    """What a completed run wrote, or a labelled state that an event declared; then there is no run.
+    """What a completed run wrote, or a state that an event declared; then there is no run.
 
-    `created_at` is the end of the run or the time of the event, in microseconds since 1970 UTC.
+    `created_at` is the end of the run or the time of the event, in microseconds since 1970 UTC. `job_version` is what
+    the run did: see `JobVersionRow`.
     """
 
     dataset_id: int
@@ -34,6 +38,7 @@ class DatasetVersionRow:
     size: int | None
     files: int | None
     lifecycle: Lifecycle
+    job_version: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +150,7 @@ def _of_datasets(where: Where) -> tuple[Select[Any], Order]:
         select(
             dataset.c.canonical_id, use.c.dataset_id.label("named_id"), use.c.activity_id, run.c.id.label("run_id"),
             at.label("created_at"), use.c.label.label("version"), use.c.row_count, use.c.byte_count, use.c.file_count,
-            use.c.lifecycle,
+            use.c.lifecycle, run.c.version_id,
         )
         .select_from(use)
         .join(dataset, dataset.c.id == use.c.dataset_id)
@@ -153,7 +158,7 @@ def _of_datasets(where: Where) -> tuple[Select[Any], Order]:
         .where(
             or_(
                 and_(use.c.role == int(Role.OUTPUT), run.c.completed_at.is_not(None)),
-                and_(use.c.role == int(Role.DECLARED), use.c.label.is_not(None)),
+                and_(use.c.role == int(Role.DECLARED), or_(use.c.label.is_not(None), use.c.lifecycle != 0)),
             )
         )
     )  # fmt: skip
@@ -172,7 +177,7 @@ def _of_jobs(wanted: ColumnElement[bool]) -> tuple[Select[Any], Order]:
 def _dataset_version(row: Row[Any]) -> DatasetVersionRow:
     return DatasetVersionRow(
         row.canonical_id, row.named_id, row.activity_id, row.run_id, row.created_at, row.version, row.row_count,
-        row.byte_count, row.file_count, Lifecycle(row.lifecycle),
+        row.byte_count, row.file_count, Lifecycle(row.lifecycle), row.version_id,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from catalog.store.tables.graph import (
     dataset,
     dataset_alias,
     dataset_drop,
+    dataset_rename,
     declaration,
     edge,
     facet,
@@ -27,14 +28,14 @@ from catalog.store.tables.offsets import kafka_offset
 from catalog.store.tables.search import search_document
 
 GRAPH = (
-    namespace, dataset, dataset_alias, dataset_drop, field, job, job_version, run, run_dataset, run_statement,
-    statement, statement_dataset, declaration, edge, field_edge, facet, tag, ownership, search_document,
+    namespace, dataset, dataset_alias, dataset_drop, dataset_rename, field, job, job_version, run, run_dataset,
+    run_statement, statement, statement_dataset, declaration, edge, field_edge, facet, tag, ownership, search_document,
 )  # fmt: skip
 """Every table that `rebuild` empties and fills again."""
 
 __all__ = [
-    "GRAPH", "api_key", "dataset", "dataset_alias", "dataset_drop", "declaration", "edge", "facet", "field",
-    "field_edge", "job", "job_version", "kafka_offset", "log_body", "log_entry", "log_head", "log_node", "metadata",
-    "namespace", "ownership", "quarantine", "run", "run_dataset", "run_statement", "search_document", "statement",
-    "statement_dataset", "tag",
+    "GRAPH", "api_key", "dataset", "dataset_alias", "dataset_drop", "dataset_rename", "declaration", "edge",
+    "facet", "field", "field_edge", "job", "job_version", "kafka_offset", "log_body", "log_entry", "log_head",
+    "log_node", "metadata", "namespace", "ownership", "quarantine", "run", "run_dataset", "run_statement",
+    "search_document", "statement", "statement_dataset", "tag",
 ]  # fmt: skip

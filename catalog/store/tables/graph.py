@@ -65,6 +65,18 @@ dataset_drop = Table(
     sqlite_with_rowid=False,
 )
 
+dataset_rename = Table(
+    "dataset_rename",
+    metadata,
+    _part("activity_id"),
+    _part("dataset_id"),
+    _part("previous_id"),
+    at("at", null=True),
+    Index("ix_dataset_rename_dataset_id", "dataset_id"),
+    comment="That an activity renamed a dataset, and when that became true: NULL until the run completes.",
+    sqlite_with_rowid=False,
+)
+
 field = Table(
     "field",
     metadata,

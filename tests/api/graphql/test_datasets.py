@@ -181,10 +181,10 @@ def test_schemas_and_facets_can_be_asked_as_of_a_moment(tell: Tell, ask: Ask):
         (moment(10), moment(30), ["a", "b"]),
         (moment(30), None, ["a"]),
     ]
-    for at, names in ((0, ["a", "b"]), (9, ["a", "b"]), (10, ["a", "b"]), (40, ["a", "b"])):
+    # A column that is to come is not there yet; one that went is known still.
+    for at, expected in ((9, {"a": 1}), (10, {"a": 1, "b": 2}), (25, {"a": 1, "b": 2}), (40, {"a": 1, "b": None})):
         held = one(ask, "d", f'fields(asOf: "{moment(at)}") {{ name ordinal }}')["fields"]
-        assert [field["name"] for field in held] == names
-        assert [field["ordinal"] for field in held] == ([1, 2] if 10 <= at < 30 else [1, None])
+        assert {field["name"]: field["ordinal"] for field in held} == expected
     before = one(ask, "d", f'facets(asOf: "{moment(-1)}") {{ name }}')
     assert before["facets"] == []
     then = one(ask, "d", f'facet(name: "schema", asOf: "{moment(25)}") {{ producer validFrom validTo understood }}')

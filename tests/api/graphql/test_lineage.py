@@ -10,6 +10,7 @@ from graphql import GraphQLError
 
 from builders import columns, declared_dataset, drawn_from, facet, moment, ran
 from catalog.api.graphql.context import Bounds
+from catalog.api.graphql.limits import Limits
 from catalog.api.graphql.schema import execute
 from catalog.store.engine import Database
 
@@ -194,7 +195,10 @@ def test_an_edge_a_dataset_declares_itself_has_no_job(tell: Tell, ask: Ask):
         (f'of: [{MIDDLE}], asOf: "2026-01-01", cumulative: true', "exclude each other"),
         (f'of: [{MIDDLE}], asOf: "2026-01-01", during: {{}}', "exclude each other"),
         (f'of: [{MIDDLE}], during: {{from: "2026-01-02", to: "2026-01-01"}}', "ends before it begins"),
-        (f"of: [{MIDDLE}], granularity: COLUMN", "not answered yet"),
+        (
+            'of: [{kind: COLUMN, namespace: "shop", name: "b", column: "z"}], granularity: COLUMN',
+            "There is no column 'z'",
+        ),
         ('of: [{kind: JOB, namespace: "shop", name: "none"}]', "none"),
         ('of: [{kind: DATASET, namespace: "shop", name: "b", column: "x"}]', "A DATASET has no `column`"),
         ('of: [{kind: COLUMN, namespace: "shop", name: "b"}]', "Say which column"),
@@ -232,3 +236,27 @@ def test_more_nodes_than_the_setting_allows_are_refused_naming_it(tell: Tell, da
     )
     assert unsaid.data is not None
     assert len(unsaid.data["lineage"]["nodes"]) == 3
+
+
+def test_a_picture_shows_the_answer_with_the_names_of_its_jobs_and_what_is_hidden(tell: Tell, ask: Ask):
+    told(tell)
+    found = lineage(ask, "depth: 1", "svg nodes { name }")
+    assert found["svg"].startswith("<svg ")
+    assert found["svg"].count(" data-node=") == len(found["nodes"]) == 3
+    assert found["svg"].count(" data-edge=") == 2
+    assert "by job bc in " in found["svg"]
+    assert "1 more downstream that are not shown" in found["svg"]
+
+
+def test_a_picture_alone_has_names_and_says_which_moment_it_is_about(tell: Tell, ask: Ask):
+    told(tell)
+    svg = lineage(ask, f'asOf: "{moment(5)}"', "svg")["svg"]
+    assert "Lineage of b" in svg
+    assert ", as of 2026-" in svg
+
+
+def test_a_picture_costs_as_much_as_twenty_fields_of_each_node(database: Database):
+    pictures = " ".join(f"{name}: lineage(of: [{MIDDLE}], maxNodes: 1000) {{ svg }}" for name in "abcde")
+    (error,) = execute(database, f"{{ {pictures} }}", {}, limits=Limits()).errors or ()
+    assert error.extensions == {"code": "LIMIT_EXCEEDED", "limit": "max_cost"}
+    assert error.message.startswith("The query costs 100005 points")

@@ -22,10 +22,11 @@ from catalog.web.query_page import EXAMPLES
 ROOT = Path(__file__).parents[3]
 
 PROMISED = {
-    "Query": "node namespaces dataset datasets job jobs run runs lineage events quarantine",
+    "Query": "node namespaces dataset datasets job jobs run runs lineage paths events quarantine",
     "Lineage": "nodes edges truncated truncatedBy depthReached asOf",
     "LineageNode": "id kind namespace name column depth entity tags owners hiddenUpstream hiddenDownstream",
     "LineageEdge": "source target job derivation transformations masked firstSeen lastSeen lastRun",
+    "LineagePath": "nodes edges length masked",
     "Transformation": "type subtype description masking",
     "Facet": "name payload producer schemaUrl validFrom validTo understood",
     "Dataset": "id namespace name type description aliases fields versions schemaHistory facets facet tags owners "

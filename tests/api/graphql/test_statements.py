@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 import pytest
 from graphql import GraphQLList, GraphQLObjectType, get_named_type, get_nullable_type
 
-from builders import also_known_as, columns, declared_dataset, declared_job, drawn_from, facet, named, ran
+from builders import also_known_as, columns, declared_dataset, declared_job, drawn_from, facet, named, ran, renamed
 from catalog.api.graphql.limits import Limits
 from catalog.api.graphql.schema import build, execute
 from catalog.ingest.accept import Ingest, Received
@@ -23,7 +23,10 @@ ROOMY = Limits(max_cost=10_000_000, max_tokens=10_000, max_root_fields=100, max_
 SELECTED = {
     "aliases": "namespace name type",
     "fields": "name type ordinal tags { key }",
-    "schemaHistory": "validFrom validTo fields { name tags { key } }",
+    "sourcelessBy": "column derivation job { name }",
+    "renames": "at before { name } after { name } run { runId }",
+    "identityConflicts": "doubt since name { namespace name } other { name } run { runId } event { seq }",
+    "schemaHistory": "validFrom validTo fields { name tags { key } } changes { added { name } moved { name } }",
     "facets": "name payload producer schemaUrl validFrom validTo understood scope",
     "tags": "key value source",
     "owners": "name type",
@@ -41,9 +44,10 @@ SELECTED = {
 
 PARTICULAR = {
     ("Dataset", "versions"): "totalCount edges { node { id version createdAt rowCount size fileCount lifecycle "
-    "run { runId } schemaVersion { validFrom fields { name } } } }",
+    "contentId run { runId } schemaVersion { validFrom fields { name } } } }",
     ("Job", "versions"): "totalCount edges { node { id createdAt runCount code { url } latestRun { runId } "
-    "inputs { dataset { name } } outputs { dataset { name } } } }",
+    "inputs { dataset { name } } outputs { dataset { name } } changes { sinceCommit codeAdded { url } "
+    "inputsAdded { name } outputsRemoved { name } columnsAdded { source { name } target { name } } } } }",
     ("Run", "inputs"): "version rowCount size fileCount lifecycle dataset { name tags { key } }",
     ("Run", "outputs"): "version rowCount size fileCount lifecycle dataset { name owners { name } }",
 }
@@ -97,6 +101,13 @@ def histories(count: int) -> list[bytes]:
         events += [
             declared_job(f"plan{n}", n, [f"in{n}"]),
             declared_dataset(f"view{n}", n, lineage=drawn_from(f"in{n}")),
+            declared_dataset(f"in{n}", n + 0.5, symlinks=also_known_as()),
+        ]
+        code = facet(type="git", url="https://x/y", version=f"commit{n}")
+        events += [
+            *ran(f"etl{n}", at=n + 0.6).from_columns(f"out{n}", a=[(f"in{n}", "b")]).job_with(sourceCodeLocation=code),
+            declared_dataset(f"after{n}", n, lifecycleStateChange=renamed(f"before{n}")),
+            declared_dataset(f"before{n}", n + 0.5),
         ]
     return events
 

@@ -5,6 +5,24 @@ its classes. While they are made, `types` is an unknown name, and Strawberry lea
 is built. Refused: `strawberry.lazy` at every mention, and one module of a thousand lines.
 """
 
-from catalog.api.graphql.types import access, dataset, event, job, lineage, namespace, node, parts, run, search
+from catalog.api.graphql.types import (
+    access,
+    changes,
+    dataset,
+    event,
+    identity,
+    job,
+    lineage,
+    namespace,
+    node,
+    origins,
+    parts,
+    questions,
+    run,
+    search,
+)
 
-__all__ = ["access", "dataset", "event", "job", "lineage", "namespace", "node", "parts", "run", "search"]
+__all__ = [
+    "access", "changes", "dataset", "event", "identity", "job", "lineage", "namespace", "node", "origins", "parts",
+    "questions", "run", "search",
+]  # fmt: skip

@@ -65,15 +65,16 @@ class Event:
         """The run of a RUN event."""
         return await types.run.load(info, self.row.activity_id) if self.kind is EventKind.RUN else None
 
-    @strawberry.field(description="The job it is about.")
+    @strawberry.field(description="The job it is about; of a RECORD the job that declared lineage goes into.")
     async def job(self, info: Info) -> types.job.Job | None:
         """The job of a RUN or JOB event."""
         return None if self.kind is EventKind.DATASET else await types.job.load(info, self.row.subject_id)
 
-    @strawberry.field(description="The dataset it declares.")
+    @strawberry.field(description="The dataset it declares; of a RECORD the one that declared lineage goes into.")
     async def dataset(self, info: Info) -> types.dataset.Dataset | None:
         """The dataset of a DATASET event."""
-        return await types.dataset.load(info, self.row.subject_id) if self.kind is EventKind.DATASET else None
+        declares = self.kind in (EventKind.DATASET, EventKind.RECORD)
+        return await types.dataset.load(info, self.row.subject_id) if declares else None
 
 
 # The contract has a QuarantineConnection, and a connection is named for what it is of.

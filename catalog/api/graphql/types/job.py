@@ -13,9 +13,12 @@ from catalog.api.graphql.connections import After, Connection, First, connection
 from catalog.api.graphql.context import Info
 from catalog.api.graphql.scalars import DateTime
 from catalog.api.graphql.types import parts
+from catalog.api.graphql.types.moments import PRESENT, View
 from catalog.api.graphql.types.node import Node, global_id
 from catalog.domain.words import Node as NodeKind
-from catalog.store.read import facets, jobs, runs, subjects, versions
+from catalog.facets import understood
+from catalog.store.read import as_of as then
+from catalog.store.read import facets, job_changes, jobs, runs, versions
 from catalog.store.read.jobs import JobRow
 from catalog.store.read.versions import JobVersionRow
 
@@ -33,10 +36,11 @@ class Job(Node):
     processing_type: str | None = strawberry.field(description="BATCH or STREAMING.")
     description: str | None = strawberry.field(description="What it does, in its producer's words.")
     created_at: DateTime = strawberry.field(description="The time of the first event that names it.")
+    view: strawberry.Private[View] = PRESENT
 
     @classmethod
-    def of(cls, row: JobRow) -> Self:
-        """From a row."""
+    def of(cls, row: JobRow, view: View = PRESENT) -> Self:
+        """From a row; `view` is how it was read, as what is said of it will be."""
         return cls(
             id=global_id("Job", row.id),
             key=row.id,
@@ -48,6 +52,7 @@ class Job(Node):
             processing_type=row.processing_type,
             description=row.description,
             created_at=DateTime(row.created_at),
+            view=view,
         )
 
     @strawberry.field(description="The job it is part of, as its latest run says.")
@@ -97,41 +102,44 @@ class Job(Node):
     @strawberry.field(description="Everything its producer says of it, known to the catalog or not.")
     async def facets(self, info: Info, as_of: AsOf = None) -> list[parts.Facet]:
         """All facets."""
-        rows = await info.context.load(facets.of_jobs, self.key, as_of) or ()
+        rows = await self.view.load(info, facets.of_jobs, self.key, self.view.at(as_of)) or ()
         return [parts.Facet.of(row) for row in rows]
 
     @strawberry.field(description="One facet by its name, if the job has it.")
     async def facet(self, info: Info, name: FacetName, as_of: AsOf = None) -> parts.Facet | None:
         """One facet."""
-        rows = await info.context.load(facets.of_jobs, self.key, as_of, name)
+        rows = await self.view.load(info, facets.of_jobs, self.key, self.view.at(as_of), name)
         return parts.Facet.of(rows[0]) if rows else None
 
     @strawberry.field(description="Its source code, where the producer sends it.")
-    async def source_code(self, info: Info) -> str | None:
+    async def source_code(self, info: Info, as_of: AsOf = None) -> str | None:
         """The text of the facet `sourceCode`."""
-        return await self._text(info, "sourceCode", "sourceCode")
+        return await self._text(info, as_of, "sourceCode", "sourceCode")
 
     @strawberry.field(description="Where its source code is.")
-    async def source_code_location(self, info: Info) -> parts.CodeLocation | None:
+    async def source_code_location(self, info: Info, as_of: AsOf = None) -> parts.CodeLocation | None:
         """The facet `sourceCodeLocation`."""
-        rows = await info.context.load(facets.of_jobs, self.key, None, "sourceCodeLocation")
+        at = self.view.at(as_of)
+        rows = await self.view.load(info, facets.of_jobs, self.key, at, "sourceCodeLocation")
         return parts.CodeLocation.read(rows[0].payload) if rows else None
 
     @strawberry.field(description="The SQL it runs.")
-    async def sql(self, info: Info) -> str | None:
+    async def sql(self, info: Info, as_of: AsOf = None) -> str | None:
         """The text of the facet `sql`."""
-        return await self._text(info, "sql", "query")
+        return await self._text(info, as_of, "sql", "query")
 
     @strawberry.field(description="The tags on it.")
-    async def tags(self, info: Info) -> list[parts.Tag]:
+    async def tags(self, info: Info, as_of: AsOf = None) -> list[parts.Tag]:
         """Tags."""
-        rows = await info.context.load(subjects.tags, self.key, NodeKind.JOB) or ()
+        at = self.view.at(as_of)
+        rows = await self.view.load(info, then.tags, self.key, NodeKind.JOB, at, understood) or ()
         return [parts.Tag.of(row) for row in rows]
 
     @strawberry.field(description="Who answers for it.")
-    async def owners(self, info: Info) -> list[parts.Owner]:
+    async def owners(self, info: Info, as_of: AsOf = None) -> list[parts.Owner]:
         """Owners."""
-        rows = await info.context.load(subjects.owners, self.key, NodeKind.JOB) or ()
+        at = self.view.at(as_of)
+        rows = await self.view.load(info, then.owners, self.key, NodeKind.JOB, at, understood) or ()
         return [parts.Owner.of(row) for row in rows]
 
     @strawberry.field(description="The datasets it reads now.")
@@ -144,8 +152,8 @@ class Job(Node):
         """Datasets with an edge from it."""
         return await types.dataset.load_many(info, await info.context.load(jobs.outputs, self.key))
 
-    async def _text(self, info: Info, facet: str, member: str) -> str | None:
-        rows = await info.context.load(facets.of_jobs, self.key, None, facet)
+    async def _text(self, info: Info, as_of: DateTime | None, facet: str, member: str) -> str | None:
+        rows = await self.view.load(info, facets.of_jobs, self.key, self.view.at(as_of), facet)
         return parts.text_in(rows[0].payload, member) if rows else None
 
 
@@ -168,6 +176,12 @@ class JobVersion(Node):
             run_count=row.runs,
             code=[read for text in row.code if (read := parts.CodeLocation.read(text))],
         )
+
+    @strawberry.field(description="What is other than in the version before it. Null: it is the first.")
+    async def changes(self, info: Info) -> types.changes.JobVersionChanges | None:
+        """The difference to the version that completed runs did first before this one."""
+        row = await info.context.load(job_changes.of_versions, self.key)
+        return None if row is None else types.changes.JobVersionChanges.of(row)
 
     @strawberry.field(description="The last run that did this.")
     async def latest_run(self, info: Info) -> types.run.Run | None:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Concatenate, Self, TypeAlias, TypeVar
 
 import strawberry
 from strawberry.types.nodes import SelectedField, Selection
 
 from catalog.api.graphql.arguments import TimeRange
-from catalog.api.graphql.context import Context, Info
+from catalog.api.graphql.context import Context, Info, Reader
 from catalog.api.graphql.enums import Derivation, Direction, EntityKind, Granularity
 from catalog.api.graphql.errors import UserError
 from catalog.api.graphql.scalars import DateTime
-from catalog.api.graphql.types import parts
+from catalog.api.graphql.types import parts, picture
+from catalog.api.graphql.types.manual import Declarations, ManualLineage
+from catalog.api.graphql.types.moments import View
 from catalog.api.graphql.types.node import Node, global_id
 from catalog.domain import lineage
 from catalog.domain.timeline import ALWAYS, NOW, Window
 from catalog.domain.words import Node as NodeKind
+from catalog.facets import understood
 from catalog.store.engine import Read
 from catalog.store.lineage import answer as walk
-from catalog.store.read import datasets, jobs, runs, subjects
+from catalog.store.read import as_of, origins, runs
 
 T = TypeVar("T")
 _ByIds: TypeAlias = Callable[Concatenate[Read, Collection[int], ...], Mapping[int, T]]
@@ -39,9 +42,12 @@ class Things:
     make a task of every field of every node, took longer than the walk.
     """
 
-    def __init__(self, context: Context) -> None:
-        """Nothing is read yet."""
-        self._context = context
+    def __init__(self, reader: Reader, window: Window = NOW) -> None:
+        """Nothing is read yet. `window` is what the answer is about, `reader` what made it."""
+        self.window = window
+        self.view = View(window.moment, None if isinstance(reader, Context) else reader)
+        self.declarations = Declarations(reader, window)
+        self._reader = reader
         self._ids: dict[EntityKind, set[int]] = {kind: set() for kind in EntityKind}
         self._found: dict[Hashable, Mapping[int, Any]] = {}
 
@@ -50,17 +56,17 @@ class Things:
         if id is not None:
             self._ids[kind].add(id)
 
-    def get(self, read: _ByIds[T], kind: EntityKind, id: int | None, *args: NodeKind) -> T | None:
+    def get(self, read: _ByIds[T], kind: EntityKind, id: int | None, *args: Hashable) -> T | None:
         """What a function of the store that reads by ids says of one of them."""
         asked = (read, kind, args)
         if asked not in self._found:
-            self._found[asked] = self._context.ask(read, self._ids[kind], *args)
+            self._found[asked] = self._reader.ask(read, self._ids[kind], *args)
         return None if id is None else self._found[asked].get(id)
 
     def job(self, id: int | None) -> types.job.Job | None:
         """A job."""
-        row = self.get(jobs.by_ids, EntityKind.JOB, id)
-        return None if row is None else types.job.Job.of(row)
+        row = self.get(as_of.jobs, EntityKind.JOB, id, self.view.as_of, understood)
+        return None if row is None else types.job.Job.of(row, self.view)
 
     def run(self, id: int | None) -> types.run.Run | None:
         """A run."""
@@ -69,8 +75,8 @@ class Things:
 
     def dataset(self, id: int) -> types.dataset.Dataset | None:
         """A dataset, under the name it is shown by."""
-        row = self.get(datasets.by_ids, EntityKind.DATASET, id)
-        return None if row is None else types.dataset.Dataset.of(row)
+        row = self.get(as_of.datasets, EntityKind.DATASET, id, self.view.as_of, understood)
+        return None if row is None else types.dataset.Dataset.of(row, self.view)
 
 
 @strawberry.type(description="A thing in a lineage answer.")
@@ -78,9 +84,14 @@ class LineageNode:
     """A node."""
 
     key: strawberry.Private[int]
+    known_as: strawberry.Private[int]
     things: strawberry.Private[Things]
-    id: strawberry.ID = strawberry.field(description="The id of the thing itself, which `node` finds.")
-    kind: EntityKind = strawberry.field(description="What it is.")
+    id: strawberry.ID = strawberry.field(
+        description="The id of the thing itself, which `node` finds; of a column only its own within lineage."
+    )
+    kind: EntityKind = strawberry.field(
+        description="What it is. A DATASET among columns is the whole of it, every column."
+    )
     namespace: str = strawberry.field(description="Its namespace; of a run, that of its job.")
     name: str = strawberry.field(description="Its name; of a run, its run id.")
     column: str | None = strawberry.field(description="The column, where the node is one.")
@@ -91,9 +102,13 @@ class LineageNode:
     @classmethod
     def of(cls, node: lineage.LineageNode, things: Things) -> Self:
         """From a record; `things` are those of its answer."""
-        things.note(_kept_as(node.kind), node.id)
+        # What is known of a column is known of its dataset.
+        known_as = node.id if node.dataset_id is None else node.dataset_id
+        things.note(_kept_as(node.kind), known_as)
+        things.declarations.note_node(node)
         return cls(
             key=node.id,
+            known_as=known_as,
             things=things,
             id=global_id(_TYPES[node.kind], node.id),
             kind=node.kind,
@@ -105,38 +120,50 @@ class LineageNode:
             hidden_downstream=node.hidden_downstream,
         )
 
-    @strawberry.field(description="The thing itself.")
+    @strawberry.field(description="The thing itself; of a column its dataset.")
     def entity(self) -> Node | None:
         """A dataset, job or run."""
         match self.kind:
             case EntityKind.JOB:
-                return self.things.job(self.key)
+                return self.things.job(self.known_as)
             case EntityKind.RUN:
-                return self.things.run(self.key)
+                return self.things.run(self.known_as)
             case _:
-                return self.things.dataset(self.key)
+                return self.things.dataset(self.known_as)
 
     @strawberry.field(description="Its tags as `key`, or `key=value` where the value says more than true.")
     def tags(self) -> list[str]:
-        """Tags of the dataset or job as a whole."""
-        shown = (row for row in self._attached(subjects.tags) if row.field is None)
+        """Tags of the dataset or job as a whole, or of the column alone."""
+        shown = (row for row in self._attached(as_of.tags) if row.field == self.column)
         return [row.key if row.value in ("", "true") else f"{row.key}={row.value}" for row in shown]
 
-    @strawberry.field(description="The names of who answers for it.")
+    @strawberry.field(description="The names of who answers for it; of a column for its dataset.")
     def owners(self) -> list[str]:
         """Owners of the dataset or job."""
-        return list(dict.fromkeys(row.name for row in self._attached(subjects.owners)))
+        return list(dict.fromkeys(row.name for row in self._attached(as_of.owners)))
+
+    @strawberry.field(
+        description="Whether somebody states that it has no source (an empty list of `inputs` in explicit lineage). Of "
+        "others, what is upstream may only be unknown. `Dataset.sourcelessBy` says who. False of jobs and runs."
+    )
+    def known_sourceless(self) -> bool:
+        """Whether that held at some moment of the answer."""
+        kind = _kept_as(self.kind)
+        if kind is not EntityKind.DATASET:
+            return False
+        said = self.things.get(origins.of_datasets, kind, self.known_as, self.things.window) or ()
+        return any(one.column in ("", self.column) for one in said)
 
     def _attached(self, read: _ByIds[list[T]]) -> Sequence[T]:
         if self.kind is EntityKind.RUN:
             return ()
         kind = _kept_as(self.kind)
-        return self.things.get(read, kind, self.key, NodeKind[kind.name]) or ()
+        return self.things.get(read, kind, self.known_as, NodeKind[kind.name], self.things.view.as_of, understood) or ()
 
 
 def _kept_as(kind: EntityKind) -> EntityKind:
-    """A model is a dataset."""
-    return EntityKind.DATASET if kind is EntityKind.MODEL else kind
+    """A model is a dataset, and a column part of one."""
+    return EntityKind.DATASET if kind in (EntityKind.MODEL, EntityKind.COLUMN) else kind
 
 
 @strawberry.type(description="That data goes from one thing to another.")
@@ -164,6 +191,7 @@ class LineageEdge:
         """From a record; `ids` are those of the answer's nodes, `things` all it names."""
         things.note(EntityKind.JOB, edge.job_id)
         things.note(EntityKind.RUN, edge.last_run_id)
+        things.declarations.note_edge(edge)
         return cls(
             edge=edge,
             things=things,
@@ -176,7 +204,15 @@ class LineageEdge:
             last_seen=DateTime(edge.last_seen),
         )
 
-    @strawberry.field(description="The job that does it; null where a dataset itself declares it.")
+    @strawberry.field(
+        description="The people who declared it, with their reasons; empty where producers tell of it, and where it is "
+        "put together of edges from job to job. Of several in a range of time all."
+    )
+    def declared_by(self) -> list[ManualLineage]:
+        """Manual edges that are this one."""
+        return self.things.declarations.of(self.edge)
+
+    @strawberry.field(description="The job that does it; null where a dataset itself, or a person, declares it.")
     def job(self) -> types.job.Job | None:
         """The job."""
         return self.things.job(self.edge.job_id)
@@ -191,12 +227,20 @@ class LineageEdge:
 class Lineage:
     """The answer."""
 
+    found: strawberry.Private[lineage.Lineage]
+    things: strawberry.Private[Things]
     nodes: list[LineageNode] = strawberry.field(description="The things, nearest to the start first.")
     edges: list[LineageEdge] = strawberry.field(description="What goes from one of them to another.")
     truncated: bool = strawberry.field(description="Whether there is more than is shown.")
     truncated_by: str | None = strawberry.field(description="The limit that cut it: maxNodes, maxEdges …")
     depth_reached: int = strawberry.field(description="How many hops away the farthest node is.")
     as_of: DateTime | None = strawberry.field(description="The moment it was asked for; null: now, or a range of time.")
+    recorded_as_of: DateTime | None = strawberry.field(description="The moment whose knowledge it is from; null: now.")
+
+    @strawberry.field(description=picture.DESCRIPTION)
+    def svg(self) -> str:
+        """A picture."""
+        return picture.drawn(self.found, self.things)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,11 +256,23 @@ class Walk:
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """Which time is asked about, as the arguments say it: at most one of the three."""
+    """Which time is asked about, as the arguments say it: at most one of the first three.
+
+    `recorded` is when it was known; None: now.
+    """
 
     as_of: DateTime | None
     during: TimeRange | None
     cumulative: bool | None
+    recorded: DateTime | None = None
+
+    def reader(self, info: Info, question: lineage.Question) -> Reader:
+        """What to ask.
+
+        Raises:
+            UserError: it would have to know the future, or too much of the past.
+        """
+        return info.context if self.recorded is None else info.context.recorded(question, self.recorded)
 
     def window(self) -> Window:
         """The range of moments.
@@ -237,14 +293,16 @@ class When:
         return ALWAYS if self.cumulative else NOW
 
 
-def answer(info: Info, of: Sequence[lineage.EntityRef], how: Walk, when: When) -> Lineage:
-    """Ask the store, and give its answer the shape clients see."""
-    if not of:
-        raise UserError("`of` is empty. Name at least one thing to begin with.")
+def question_of(info: Info, of: Sequence[lineage.EntityRef], how: Walk, when: When) -> lineage.Question:
+    """The question as the store takes it, within the bounds of this server.
+
+    Raises:
+        UserError: arguments that mean nothing, or more than is allowed.
+    """
     if how.depth is not None and how.depth < 0:
         raise UserError(f"A depth of {how.depth} hops. Ask for 0 or more.")
     bounds = info.context.bounds
-    question = lineage.Question(
+    return lineage.Question(
         of=tuple(of),
         direction=how.direction,
         granularity=how.granularity,
@@ -253,19 +311,40 @@ def answer(info: Info, of: Sequence[lineage.EntityRef], how: Walk, when: When) -
         include_indirect=how.include_indirect is not False,
         max_nodes=_nodes_allowed(how.max_nodes, bounds.max_nodes),
         max_edges=bounds.max_edges,
-        hidden=not {"hiddenUpstream", "hiddenDownstream"}.isdisjoint(_names(info.selected_fields)),
+        hidden=not {"hiddenUpstream", "hiddenDownstream", "svg"}.isdisjoint(_names(info.selected_fields)),
+        understand=understood,
     )
-    found = info.context.ask(walk, question)
-    things = Things(info.context)
+
+
+def answer(info: Info, of: Sequence[lineage.EntityRef], how: Walk, when: When) -> Lineage:
+    """Ask the store, and give its answer the shape clients see."""
+    if not of:
+        raise UserError("`of` is empty. Name at least one thing to begin with.")
+    question = question_of(info, of, how, when)
+    selected = set(_names(info.selected_fields))
+    if "svg" not in selected:  # A picture shows all there is.
+        # What nobody asked for is not read.
+        question = replace(
+            question,
+            names=not selected.isdisjoint({"nodes", "declaredBy"}),
+            transformations=not selected.isdisjoint({"transformations", "masked"}),
+            last_runs=not selected.isdisjoint({"lastSeen", "lastRun"}),
+        )
+    reader = when.reader(info, question)
+    found = reader.ask(walk, question)
+    things = Things(reader, question.window)
     nodes = [LineageNode.of(node, things) for node in found.nodes]
     ids = {node.key: node.id for node in nodes}
     return Lineage(
+        found=found,
+        things=things,
         nodes=nodes,
         edges=[LineageEdge.of(edge, ids, things) for edge in found.edges],
         truncated=found.truncated,
         truncated_by=found.truncated_by,
         depth_reached=found.depth_reached,
         as_of=when.as_of,
+        recorded_as_of=when.recorded,
     )
 
 

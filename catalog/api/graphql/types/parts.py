@@ -13,6 +13,7 @@ from catalog import facets
 from catalog.api.graphql.enums import Scope
 from catalog.api.graphql.scalars import DateTime, moment, raw_json
 from catalog.domain.changes import Column, Structured, Transformation
+from catalog.domain.schema_changes import compare
 from catalog.store.read.facets import FacetRow
 from catalog.store.read.subjects import OwnerRow, TagRow
 
@@ -77,6 +78,62 @@ class Field:
     tags: list[Tag] = strawberry.field(description="The tags on this column.")
 
 
+@strawberry.type(description="A column as a schema had it.")
+class SchemaColumn:
+    """A column that came or went."""
+
+    name: str = strawberry.field(description="The name; of a nested column with those of its parents: `address.city`.")
+    type: str | None = strawberry.field(description="The type, as the producer writes it.")
+    description: str | None = strawberry.field(description="What is in it.")
+
+
+@strawberry.type(description="A column that has another type.")
+class RetypedColumn:
+    """A column with both its types."""
+
+    name: str = strawberry.field(description="The name; of a nested column with those of its parents.")
+    before: str | None = strawberry.field(description="The type it had; null: nobody said.")
+    after: str | None = strawberry.field(description="The type it has; null: nobody says.")
+
+
+@strawberry.type(description="A column that stands elsewhere among those beside it, which are those of its parent.")
+class MovedColumn:
+    """A column with both its places."""
+
+    name: str = strawberry.field(description="The name; of a nested column with those of its parents.")
+    before: int = strawberry.field(description="Where it stood, from 1.")
+    after: int = strawberry.field(description="Where it stands, from 1.")
+
+
+@strawberry.type(
+    description="What a schema differs from the one before in. A column that was renamed is one removed and one added: "
+    "renames are not guessed."
+)
+class SchemaChanges:
+    """From one schema to the next."""
+
+    added: list[SchemaColumn] = strawberry.field(description="Columns that were not there.")
+    removed: list[SchemaColumn] = strawberry.field(description="Columns that are there no more.")
+    retyped: list[RetypedColumn] = strawberry.field(description="Columns with another type.")
+    moved: list[MovedColumn] = strawberry.field(
+        description="The fewest columns without which all others are in the order they were in; one that only makes "
+        "room for another has not moved."
+    )
+    redescribed: list[str] = strawberry.field(description="The names of columns with another description.")
+
+    @classmethod
+    def between(cls, before: Iterable[Column], after: Iterable[Column]) -> Self:
+        """From two schemas."""
+        said = compare(before, after)
+        return cls(
+            added=[SchemaColumn(name=c.name, type=c.type, description=c.description) for c in said.added],
+            removed=[SchemaColumn(name=c.name, type=c.type, description=c.description) for c in said.removed],
+            retyped=[RetypedColumn(name=c.name, before=c.before, after=c.after) for c in said.retyped],
+            moved=[MovedColumn(name=c.name, before=c.before, after=c.after) for c in said.moved],
+            redescribed=list(said.redescribed),
+        )
+
+
 @strawberry.type(description="The columns a dataset had during some time.")
 class SchemaVersion:
     """A distinct schema of a dataset."""
@@ -84,6 +141,13 @@ class SchemaVersion:
     fields: list[Field] = strawberry.field(description="The columns, nested ones after their parents.")
     valid_from: DateTime = strawberry.field(description="When this schema was first reported.")
     valid_to: DateTime | None = strawberry.field(description="When another one was; null: it holds now.")
+    columns: strawberry.Private[tuple[Column, ...]]
+    before: strawberry.Private[tuple[Column, ...] | None]
+
+    @strawberry.field(description="What is other than in the schema before it. Null: it is the first.")
+    def changes(self) -> SchemaChanges | None:
+        """The difference."""
+        return None if self.before is None else SchemaChanges.between(self.before, self.columns)
 
 
 @strawberry.type(description="A piece of metadata in a shape of its own, as the producer sent it.")

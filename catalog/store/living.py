@@ -1,0 +1,55 @@
+"""Hops as long as both their ends exist: a dataset that is dropped conducts nothing until it is written again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from catalog.domain.timeline import Interval, Window, without
+from catalog.store.engine import Read
+from catalog.store.liveness import dead_intervals
+from catalog.store.names import Names
+
+H = TypeVar("H", bound=tuple[Any, ...])
+"""A hop, or more than a hop: its two ends come first, since when and until when fifth and sixth."""
+
+
+class Living:
+    """When datasets were there, in one window of moments."""
+
+    def __init__(self, connection: Read, names: Names, window: Window) -> None:
+        """Nothing is read yet."""
+        self.connection = connection
+        self.names = names
+        self.window = window
+        self._dead: dict[int, Sequence[Interval]] = {}
+
+    @property
+    def needed(self) -> bool:
+        """Whether any of the datasets met so far was ever dropped."""
+        return bool(self.names.dropped)
+
+    def dead(self, ids: Iterable[int]) -> Mapping[int, Sequence[Interval]]:
+        """When those of these datasets were gone that ever were."""
+        dropped = {self.names.canonical[name] for name in self.names.dropped}
+        mortal = dropped.intersection(ids)
+        fresh = mortal - self._dead.keys()
+        if fresh:
+            found = dead_intervals(self.connection, {id: self.names.of([id]) for id in fresh})
+            self._dead.update((id, found.get(id, ())) for id in fresh)
+        return {id: self._dead[id] for id in mortal}
+
+    def among(self, hops: list[H], dataset_of: Callable[[int], int] = int) -> list[H]:
+        """The hops that hold at a moment of the window at which both their ends exist."""
+        if not self.needed:
+            return hops
+        dead = self.dead({dataset_of(end) for hop in hops for end in (hop[0], hop[1])})
+        if not dead:
+            return hops
+        return [hop for hop in hops if self._holds(hop, dead, (dataset_of(hop[0]), dataset_of(hop[1])))]
+
+    def _holds(self, hop: tuple[Any, ...], dead: Mapping[int, Sequence[Interval]], ends: Iterable[int]) -> bool:
+        holes = [hole for id in ends for hole in dead.get(id, ())]
+        if not holes:
+            return True
+        return any(self.window.holds(*piece) for piece in without([Interval(hop[4], hop[5])], holes))

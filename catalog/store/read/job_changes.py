@@ -1,0 +1,57 @@
+"""What each version of a job does that the one before did not: read from what a run of each said."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from sqlalchemy import func, select
+
+from catalog.domain.job_changes import JobChanges, Work, compare, work
+from catalog.domain.statement import Statement
+from catalog.store.dialect import any_of
+from catalog.store.engine import Read
+from catalog.store.names import Names
+from catalog.store.read import versions
+from catalog.store.statements import Statements
+from catalog.store.tables import job_version, run
+
+
+def of_versions(connection: Read, ids: Collection[int]) -> dict[int, JobChanges]:
+    """The changes from the version before to each of these; the first of a job, before which none was, is missing."""
+    before = _before(connection, ids)
+    wanted = {*before, *(previous for previous, _ in before.values())}
+    runs = versions.latest_runs(connection, wanted)
+    said = Statements(connection).of_runs(runs.values())
+    shown = _shown(connection, said)
+
+    def done(version: int, job: int) -> Work:
+        return work(said[runs[version]], job, shown.__getitem__)
+
+    return {id: compare(done(previous, job), done(id, job)) for id, (previous, job) in before.items()}
+
+
+def _before(connection: Read, ids: Collection[int]) -> dict[int, tuple[int, int]]:
+    """For each version the one before it, and their job: in the order in which runs first completed with them."""
+    jobs = select(job_version.c.job_id).where(any_of(connection, job_version.c.id, ids))
+    done = (
+        select(run.c.job_id, run.c.version_id, func.min(run.c.completed_at).label("created_at"))
+        .where(run.c.job_id.in_(jobs), run.c.version_id.is_not(None), run.c.completed_at.is_not(None))
+        .group_by(run.c.job_id, run.c.version_id)
+        .subquery("done")
+    )
+    turn = (done.c.created_at, done.c.version_id)
+    earlier = func.lag(done.c.version_id).over(partition_by=done.c.job_id, order_by=turn).label("earlier")
+    rows = connection.execute(select(done.c.version_id, earlier, done.c.job_id))
+    wanted = set(ids)
+    return {id: (previous, job) for id, previous, job in rows if id in wanted and previous is not None}
+
+
+def _shown(connection: Read, said: Mapping[int, Statement]) -> Mapping[int, int]:
+    """The ids that all datasets are shown under that are named here."""
+    names = Names(connection)
+    named = {id for one in said.values() for id in one.inputs | one.outputs}
+    named |= {
+        end.id for one in said.values() for flow in one.columns | one.entries for end in (flow.source, flow.target)
+    }
+    names.learn(named)
+    return names.canonical

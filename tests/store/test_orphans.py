@@ -1,0 +1,82 @@
+"""What has no lineage: told from what has, had, or contains what has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from builders import also_known_as, columns, declared_dataset, declared_job, drawn_from, facet, micros, ran
+from catalog.domain.errors import BadRequest
+from catalog.domain.timeline import ALWAYS, NOW, Window
+from catalog.domain.words import EntityKind
+from catalog.ingest.accept import Ingest, Received
+from catalog.store.engine import Database
+from catalog.store.paging import Page
+from catalog.store.read import orphans
+
+ALL = (EntityKind.DATASET, EntityKind.MODEL, EntityKind.JOB)
+
+
+@pytest.fixture
+def story(database: Database) -> Database:
+    dag = ran("dag", 0)
+    model = facet(datasetType="MODEL")
+    told: list[Any] = [
+        dag,
+        ran("dag.task", 0.5).inside(dag).reading("a").writing("b"),
+        declared_dataset("alone", 1, schema=columns(x="int")),
+        declared_dataset("alone too", 1, schema=columns(x="int")),
+        declared_dataset("model alone", 1, datasetType=model),
+        declared_dataset("view", 2, lineage=drawn_from("table")),
+        declared_dataset("named", 3, symlinks=also_known_as("b")),
+        ran("silent", 4),
+        declared_job("planned", 5, ["p"], ["q"]),
+        ran("moved", 6).reading("old").writing("b"),
+        ran("moved", 16).reading("new").writing("b"),
+    ]
+    events = [raw for one in told for raw in ([one] if isinstance(one, bytes) else one)]
+    Ingest(database).accept([Received(raw, "test") for raw in events])
+    return database
+
+
+def names(database: Database, window: Window = NOW, kinds: tuple[EntityKind, ...] = ALL) -> list[tuple[str, str]]:
+    with database.read() as connection:
+        found = orphans.page(connection, kinds, window, Page(100))
+        assert orphans.count(connection, kinds, window) == len(found.items)
+    return [(one.kind.value, one.name) for one in found.items]
+
+
+def test_orphans_are_what_no_edge_holds_of_under_any_name(story: Database) -> None:
+    expected = [("DATASET", "alone"), ("DATASET", "alone too"), ("DATASET", "old"), ("MODEL", "model alone")]
+    assert names(story) == [*expected, ("JOB", "silent")]
+
+
+def test_what_had_lineage_then_was_no_orphan_nor_was_what_nobody_had_named(story: Database) -> None:
+    then = names(story, Window(micros(8), micros(8)))
+    assert ("DATASET", "old") not in then
+    assert "new" not in [name for _, name in then]
+    assert ("DATASET", "old") not in names(story, ALWAYS)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_only_the_kinds_that_are_asked_for_are_told(story: Database, kind: EntityKind) -> None:
+    assert names(story, kinds=(kind,)) == [one for one in names(story) if one[0] == kind.value]
+
+
+def test_no_kind_has_no_orphans_and_runs_none_of_their_own(story: Database) -> None:
+    assert names(story, kinds=()) == []
+    with pytest.raises(BadRequest, match="RUN"):
+        names(story, kinds=(EntityKind.RUN,))
+
+
+def test_pages_put_together_are_the_list(story: Database) -> None:
+    found, after = [], None
+    with story.read() as connection:
+        while True:
+            page = orphans.page(connection, ALL, NOW, Page(2, after))
+            found += [(one.kind.value, one.name) for one in page.items]
+            if not page.has_next:
+                break
+            after = page.cursors[-1]
+    assert found == names(story)
