@@ -13,7 +13,7 @@ run: $(VENV)/.installed ## Serve a story to look at on http://127.0.0.1:8180
 	@$(BIN)/python -m catalog demo --serve
 
 test: $(VENV)/.installed-test lint ## Lint, then the whole suite on SQLite and PostgreSQL
-	@$(BIN)/python -m pytest -n $(WORKERS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk 1
 
 lint: $(VENV)/.installed-test ## Style, types, layers
 	@$(BIN)/ruff check .

@@ -308,12 +308,17 @@ def graphql_types() -> str:
     if query is None:
         raise TypeError("The schema has no Query.")
     named = [kind for name, kind in schema.type_map.items() if not name.startswith("__") and kind is not query]
-    kept = [kind for kind in named if not kind.name.endswith(("Connection", "Edge")) or kind.name == "LineageEdge"]
+    kept = [kind for kind in named if not _is_of_a_page(kind)]
     return _paragraphs(
         "## What can be asked",
         *(_root(name, field) for name, field in query.fields.items()),
         *(f"## {title}\n\n{_paragraphs(*map(_type, _of(kept, kinds)))}" for title, kinds in _SECTIONS.items()),
     )
+
+
+def _is_of_a_page(kind: GraphQLNamedType) -> bool:
+    is_edge = isinstance(kind, GraphQLObjectType) and "cursor" in kind.fields and "node" in kind.fields
+    return is_edge or kind.name.endswith("Connection")
 
 
 _PAGING: Final = ("first", "after")

@@ -99,7 +99,10 @@ class _Query:
         arguments = [
             f"{argument}: {self.value(argument, taken.type)}"
             for argument, taken in said.args.items()
-            if isinstance(taken.type, GraphQLNonNull) or argument == "first" or self.often(20)
+            if isinstance(taken.type, GraphQLNonNull)
+            or argument == "first"
+            # A graph of then is made again for each: seconds, and nothing that an executor could do otherwise.
+            or ("ecorded" not in argument and self.often(20))
         ]
         alias = self.alias() if said.args or strange or self.often(15) else ""
         below = get_named_type(said.type)

@@ -42,7 +42,7 @@ def test_a_server_that_was_told_to_stop_says_that_it_went_well(database_url: str
 
 
 def test_an_idle_server_is_small_and_soon_ready(database_url: str):
-    with Server(database_url) as server:
+    with Server(database_url, cold=True) as server:
         assert server.request("GET", "/readyz")[0] == 200
         # Its own processor time: by the clock, other tests that run meanwhile would be measured.
         used = psutil.Process(server.process.pid).cpu_times()

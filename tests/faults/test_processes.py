@@ -33,7 +33,7 @@ def test_a_server_that_is_killed_again_and_again_loses_nothing(database_url: str
                 clients.wait_for(30)
                 time.sleep(random.uniform(0, 0.1))
                 server.kill()
-                server = stack.enter_context(Server(database_url, CATALOG_PORT=str(port)))
+                server = stack.enter_context(Server(database_url, cold=LONG, CATALOG_PORT=str(port)))
                 assert server.ready_after < READY_SECONDS
             clients.wait_for(30)
     assert audit(database_url, clients.history) >= 30 * times(20)
