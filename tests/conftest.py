@@ -165,7 +165,7 @@ def _administer(server: str, statement: str, *names: str) -> None:
 
 # The order of several workers.
 
-_LONG = {"test_recorded.py", "test_writers.py"}
+_LONG = {"test_maintenance.py", "test_recorded.py", "test_renames.py", "test_search.py", "test_writers.py"}
 _WAITING = {"test_consume.py", "test_databases.py", "test_kafka.py", "test_processes.py"}
 
 
@@ -179,8 +179,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not waiting or not hasattr(config, "workerinput"):
         return
     others = [item for item in items if item.path.name not in _WAITING]
-    here = Path(__file__).parent
-    others.sort(key=lambda item: item.path.parent != here and item.path.name not in _LONG)
+    whole = {Path(__file__).parent, Path(__file__).parent / "acceptance"}
+    others.sort(key=lambda item: item.path.parent not in whole and item.path.name not in _LONG)
     step = len(others) * 2 / len(waiting) / 3
     places = [*((at * step, item) for at, item in enumerate(waiting)), *enumerate(others)]
     items[:] = [item for _, item in sorted(places, key=lambda place: place[0])]

@@ -152,13 +152,15 @@ def test_an_interrupted_ingest_says_what_was_taken_and_can_be_repeated(tmp_path:
 
 
 def test_help_starts_within_half_a_second(tmp_path: Path) -> None:
-    def seconds() -> float:
-        start = time.perf_counter()
-        shell(tmp_path, "--help")
-        return time.perf_counter() - start
+    # Processor time: by the clock, other tests that run meanwhile would be measured.
+    def used() -> float:
+        children = os.times()
+        return children.children_user + children.children_system
 
-    # The best of some: other work on the machine is not what is measured.
-    assert min(seconds() for _ in range(5)) < 0.5
+    shell(tmp_path, "--help")  # and store what has been compiled
+    before = used()
+    shell(tmp_path, "--help")
+    assert used() - before < 0.5
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("db", "--help")])

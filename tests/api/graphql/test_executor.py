@@ -105,7 +105,10 @@ def test_any_query_is_answered_alike(demo: Database, words: dict[str, list[Any]]
         if result.errors:
             assert shown(result) == shown(execute(demo, query, variables, limits=ROOMY, compiled=False))
         gc.collect()
-    assert both_executors.DIFFERENCES == []
+    differences = both_executors.DIFFERENCES.copy()
+    # What one example found is not the fault of the next.
+    both_executors.DIFFERENCES.clear()
+    assert differences == []
 
 
 def test_the_introspection_of_the_schema_is_answered_by_its_plan(demo: Database, by_plan: Callable[[], int]):
