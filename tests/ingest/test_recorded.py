@@ -131,7 +131,7 @@ def test_any_history_cut_at_any_receipt_answers_as_its_beginning_alone(
 ) -> None:
     with new_database() as whole, new_database() as beginning:
 
-        @settings(max_examples=settings().max_examples // (4 if engine_name == "sqlite" else 16))
+        @settings(max_examples=settings().max_examples // (10 if engine_name == "sqlite" else 30))
         @given(st.data())
         def answers_agree(data: st.DataObject) -> None:
             events = list(dict.fromkeys(data.draw(st.permutations(data.draw(histories())))))

@@ -94,7 +94,7 @@ def words(demo: Database) -> dict[str, list[Any]]:
     }
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(data=st.data())
 def test_any_query_is_answered_alike(demo: Database, words: dict[str, list[Any]], data: st.DataObject):
     query, variables = data.draw(queries(build(ROOMY)._schema, words))
