@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from catalog.cli.console import say, tell, tell_json, visible
+from catalog.cli.console import say, tell, tell_json
 from catalog.cli.databases import ApiKeyOption, JsonOption
 from catalog.cli.producers import Producer, lines, settings
 from catalog.domain.errors import BadRequest, CatalogError
+from catalog.domain.names import visible
 
 if TYPE_CHECKING:
     from catalog.cli.remote import Remote

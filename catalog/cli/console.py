@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from catalog.domain.errors import CatalogError, NotAnEvent
+from catalog.domain.names import visible
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
@@ -100,13 +101,6 @@ def tell_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     for row in texts:
         table.add_row(*(Text(text, overflow="fold") for text in row))
     Console().print(table)
-
-
-def visible(text: str, keep: str = "") -> str:
-    """The text with everything written out that a terminal would obey or hide: names are data, never commands."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c in keep else ascii(c)[1:-1] for c in text)
 
 
 def shown_time(at: int | None) -> str | None:

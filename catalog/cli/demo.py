@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from catalog.cli import serve as server
-from catalog.cli.console import Bar, say, tell_json, tell_table, visible
+from catalog.cli.console import Bar, say, tell_json, tell_table
 from catalog.cli.databases import DatabaseOption, JsonOption, begin, opened, settings
 from catalog.domain.errors import BadRequest, CatalogError
+from catalog.domain.names import visible
 
 if TYPE_CHECKING:
     from catalog.ingest.accept import Received

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from catalog.cli.console import shown_time, visible
+from catalog.cli.console import shown_time
 from catalog.domain.lineage import Lineage, LineageEdge, LineageNode
+from catalog.domain.names import visible
 from catalog.domain.words import Derivation, Direction, EntityKind
 from catalog.pictures import JobNames
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
 
-from catalog.cli.console import say, tell_json, tell_table, visible
+from catalog.cli.console import say, tell_json, tell_table
+from catalog.domain.names import visible
 
 if TYPE_CHECKING:
     from catalog.domain.event import Tolerated

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from catalog.cli.console import Bar, ExitCode, say, shown_time, tell, tell_json, tell_record, tell_table, visible
+from catalog.cli.console import Bar, ExitCode, say, shown_time, tell, tell_json, tell_record, tell_table
 from catalog.cli.databases import DatabaseOption, JsonOption, opened, settings
 from catalog.domain.errors import BadRequest, UnknownEntity
 from catalog.domain.ids import digest_key
+from catalog.domain.names import visible
 
 if TYPE_CHECKING:
     from catalog.store.engine import Database, Read

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalog.cli.console import ExitCode, say, tell, visible
+from catalog.cli.console import ExitCode, say, tell
 from catalog.cli.databases import ApiKeyOption, DatabaseOption, opened, settings
 from catalog.domain.errors import BadRequest, CatalogError
+from catalog.domain.names import visible
 
 if TYPE_CHECKING:
     from catalog.settings import Settings

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from catalog.cli.console import Bar, say, tell_record, visible
+from catalog.cli.console import Bar, say, tell_record
 from catalog.cli.databases import DatabaseOption, JsonOption, opened, settings
+from catalog.domain.names import visible
 
 
 def rebuild(

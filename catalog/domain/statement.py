@@ -187,9 +187,6 @@ class Edges(Record, frozen=True):
         return Edges(self.edges | other.edges, self.fields | other.fields)
 
 
-NO_EDGES = Edges()
-
-
 def resolve(statement: Statement, job: int | None, *, declared: bool) -> Edges:
     """The edges a statement makes, through this job (None: what a dataset, or a person, declares).
 

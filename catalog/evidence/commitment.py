@@ -77,11 +77,12 @@ def _around(  # noqa: PLR0917 - lru_cache is quicker by position
     # Written out with its keys in canonical order, as it runs for every event: rfc8785.dumps takes five times
     # as long. That package stays the judge, in the tests.
     before = f'{{"actor":{_quote(actor)},"log":{_quote(log)},"payload_alg":{_quote(payload_alg)},"payload_commit":"'
-    after = f'","recorded_at":"{_rfc3339(recorded_at)}","subject":{_quote(subject)},"type":{_quote(type)},"v":1}}'
+    after = f'","recorded_at":"{rfc3339(recorded_at)}","subject":{_quote(subject)},"type":{_quote(type)},"v":1}}'
     return before.encode(), after.encode()
 
 
-def _rfc3339(micros: int) -> str:
+def rfc3339(micros: int) -> str:
+    """The moment as records have it, with microseconds and Z. Raises ValueError outside of the years 1 to 9999."""
     try:
         moment = _EPOCH + timedelta(microseconds=micros)
     except OverflowError:

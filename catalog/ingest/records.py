@@ -6,7 +6,6 @@ never by what they look like: a sender of events could otherwise speak for someb
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
@@ -21,6 +20,7 @@ from catalog.domain.manual import Manual, ManualEdge, ManualEnd
 from catalog.domain.projection import Declaration, Projection, Stamp
 from catalog.domain.wire import HowMade, Shape, transformations
 from catalog.domain.words import EventKind, Node
+from catalog.evidence.commitment import rfc3339
 from catalog.ingest.decode import DEFAULT_LIMITS, DecodeLimits, decode
 from catalog.ingest.times import parse_time
 
@@ -28,7 +28,6 @@ DECLARED: Final = "lineage.declared"
 RETRACTED: Final = "lineage.retracted"
 
 _KINDS: Final = {"DATASET": Node.DATASET, "JOB": Node.JOB}
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class _Named(Shape):
@@ -61,8 +60,8 @@ def encode(manual: Manual) -> bytes:
     edge = manual.edge
     said: dict[str, Any] = {
         "record": DECLARED if manual.declared else RETRACTED,
-        "recordedAt": _written(manual.recorded_at),
-        "effectiveFrom": _written(manual.effective_from),
+        "recordedAt": rfc3339(manual.recorded_at),
+        "effectiveFrom": rfc3339(manual.effective_from),
         "principal": manual.principal,
         "reason": manual.reason,
         "source": _end(edge.source),
@@ -145,7 +144,3 @@ def _read_end(said: _End) -> ManualEnd:
 def _how(how: Transformation) -> dict[str, str | bool]:
     said: dict[str, str | bool] = {"type": how.type, "subtype": how.subtype, "description": how.description}
     return {**{key: value for key, value in said.items() if value}, "masking": how.masking}
-
-
-def _written(at: int) -> str:
-    return (_EPOCH + timedelta(microseconds=at)).isoformat(timespec="microseconds").replace("+00:00", "Z")

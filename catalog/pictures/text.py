@@ -6,6 +6,8 @@ from html import escape
 from typing import Final, NamedTuple
 from unicodedata import combining, east_asian_width
 
+from catalog.domain.names import visible
+
 MOST_TOLD: Final = 400
 """How much of a name a tooltip tells, in characters."""
 
@@ -30,18 +32,11 @@ class Label(NamedTuple):
     odd: bool
 
 
-def shown(text: str) -> str:
-    """The text with everything written out that does not show, or that changes how its neighbours show."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
 def told(text: str, most: int = MOST_TOLD) -> str:
     """A name as a tooltip tells it: whole, or its beginning and how long it is; blank ones in quotes."""
     if not text.strip():
         text = f"“{text}”"
-    return shown(text) if len(text) <= most else f"{shown(text[:most])}… ({len(text):,} characters)"
+    return visible(text) if len(text) <= most else f"{visible(text[:most])}… ({len(text):,} characters)"
 
 
 def named(namespace: str, name: str) -> str:
@@ -72,8 +67,8 @@ def fitted(text: str, room: float, size: float, *, bold: bool = False) -> Label:
     bound = 2 * round(room / size) + 4 if len(text) > room else len(text)
     if len(text) > 2 * bound:
         text = text[:bound] + text[-bound:]
-        return _shortened(_flat(shown(text)), room, size, bold=bold)
-    whole = _flat(shown(text))
+        return _shortened(_flat(visible(text)), room, size, bold=bold)
+    whole = _flat(visible(text))
     wide = width(whole, size, bold=bold)
     return Label(whole, wide, not whole.isascii()) if wide <= room else _shortened(whole, room, size, bold=bold)
 

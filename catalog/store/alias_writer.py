@@ -8,10 +8,11 @@ never the first to arrive.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import or_, select, update
 
+from catalog.domain.components import components
 from catalog.domain.projection import Symlink
 from catalog.domain.renames import NEITHER, standing
 from catalog.store import renames
@@ -74,22 +75,3 @@ def _regroup(connection: Write, touched: set[int]) -> set[int]:
             update(dataset).where(any_of(connection, dataset.c.id, names)).values(canonical_id=canonical)
         )
     return set(ids)
-
-
-def components(ids: Iterable[int], links: Iterable[tuple[int, int]]) -> list[set[int]]:
-    """The connected components of an undirected graph."""
-    neighbours: dict[int, set[int]] = {id: set() for id in ids}
-    for one, other in links:
-        neighbours[one].add(other)
-        neighbours[other].add(one)
-    result: list[set[int]] = []
-    unseen = set(neighbours)
-    while unseen:
-        component: set[int] = set()
-        frontier = {unseen.pop()}
-        while frontier:
-            component |= frontier
-            frontier = {n for id in frontier for n in neighbours[id]} - component
-        unseen -= component
-        result.append(component)
-    return result

@@ -8,11 +8,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from sqlalchemy import select
 
+from catalog.domain.components import components
 from catalog.domain.renames import Renamed
 from catalog.domain.timeline import FOREVER, Interval, joined
 from catalog.domain.words import Lifecycle, Role
 from catalog.store import renames
-from catalog.store.alias_writer import components
 from catalog.store.dialect import any_of
 from catalog.store.engine import Read
 from catalog.store.rows import by_ids

@@ -36,7 +36,9 @@ def by_ids(
     if not ids:
         return []
     wanted = sorted(set(ids))
-    found = _by_ids(is_sqlite(connection), table, column, *where)
+    found = _by_ids(is_sqlite(connection), table, column)
+    if where:
+        found = found.where(*where)
     rows: list[Row[Any]] = []
     for start in range(0, len(wanted), _BATCH):
         rows.extend(connection.execute(found, bound(connection, wanted[start : start + _BATCH])))
@@ -44,10 +46,10 @@ def by_ids(
 
 
 @lru_cache(maxsize=256)
-def _by_ids(sqlite: bool, table: Table, column: ColumnElement[int], *where: ColumnElement[bool]) -> Select[Any]:
-    # Made once: putting a statement together takes as long as running it. A condition that is made anew every time
-    # only finds nothing here.
-    return select(table).where(any_bound(column, sqlite=sqlite), *where)
+def _by_ids(sqlite: bool, table: Table, column: ColumnElement[int]) -> Select[Any]:
+    # Made once: putting a statement together takes as long as running it. Conditions are left out, as one that is made
+    # anew every time would find nothing here and push out what others look for.
+    return select(table).where(any_bound(column, sqlite=sqlite))
 
 
 def run_facts(row: Iterable[Any]) -> RunFacts:

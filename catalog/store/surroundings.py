@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from catalog.domain.ids import dataset_id, job_id, key
 from catalog.domain.lineage import EntityRef, Question
+from catalog.domain.manual import is_manual
 from catalog.domain.words import Direction, EntityKind, Node, Role
 from catalog.store.dialect import any_of
 from catalog.store.engine import Read
@@ -156,6 +157,6 @@ def _across(connection: Read, things: _Things, *, upstream: bool) -> _Things:
         rows = connection.execute(select(far, node, table.c.owner_id).where(any_of(connection, near, ids)).distinct())
         for id, kind, owner in rows:
             (found.datasets if kind == Node.DATASET else found.jobs).add(id)
-            if owner > 0 and owner not in things.datasets:
+            if not is_manual(owner) and owner not in things.datasets:
                 found.jobs.add(owner)
     return found

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.cli import console
-from catalog.cli.console import Bar, complain, shown_time, tell_table, visible
+from catalog.cli.console import Bar, complain, shown_time, tell_table
 from catalog.domain.errors import BadRequest, NotAnEvent
+from catalog.domain.names import visible
 from catalog.domain.timeline import BEGINNING, FOREVER
 
 

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from catalog.domain.changes import Transformation
 from catalog.domain.lineage import Lineage, LineageEdge, LineageNode
+from catalog.domain.names import visible
 from catalog.domain.timeline import ALWAYS, Window
 from catalog.domain.words import Derivation, EntityKind
 from catalog.pictures import svg
 from catalog.pictures.plan import MOST_EDGES, MOST_NODES
-from catalog.pictures.text import shown
 
 SVG = "{http://www.w3.org/2000/svg}"
 MASK = Transformation("DIRECT", "MASK", "sha256(email)", masking=True)
@@ -143,11 +143,11 @@ def test_every_node_and_edge_of_any_answer_is_in_the_picture_once_and_tells_its_
     for node in classed(picture, "node"):
         asked = lineage.nodes[int(node.get("data-node", ""))]
         for name in (asked.name, asked.namespace, asked.column):
-            assert name is None or shown(name) in title(node)
+            assert name is None or visible(name) in title(node)
     for line, asked in zip(lines(picture), lineage.edges, strict=True):
         ends = [lineage.nodes[int(line.get(f"data-{end}", ""))].id for end in ("source", "target")]
         assert ends == [asked.source, asked.target]
-        assert shown(job) in title(line)
+        assert visible(job) in title(line)
 
 
 @given(answers())

@@ -8,12 +8,13 @@ from xml.etree import ElementTree as ET
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.pictures.text import fitted, markup, shown, told, width
+from catalog.domain.names import visible
+from catalog.pictures.text import fitted, markup, told, width
 
 
 @given(st.text())
 def test_any_name_is_valid_xml_and_comes_back_from_it(name: str):
-    text = shown(name)
+    text = visible(name)
     assert ET.fromstring(f"<a b={chr(34)}{markup(text)}{chr(34)}>{markup(text)}</a>").text == (text or None)  # noqa: S314 - our own
     assert text.isprintable()
 
@@ -45,7 +46,7 @@ def test_a_name_of_a_megabyte_is_shortened_everywhere_and_at_once():
 
 
 def test_what_does_not_show_or_turns_text_around_is_written_out():
-    assert shown("\u202egpj.exe\x00\x1b[2J") == "\\u202egpj.exe\\x00\\x1b[2J"
+    assert visible("\u202egpj.exe\x00\x1b[2J") == "\\u202egpj.exe\\x00\\x1b[2J"
     assert fitted(" ", 100, 12).text == "“ ”"
 
 

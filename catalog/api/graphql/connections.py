@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Annotated, Generic, TypeVar
 
 import strawberry
 
 from catalog.api.graphql.context import Info, in_user_words
+from catalog.store.engine import Read
 from catalog.store.paging import Page, Slice
 
 T = TypeVar("T")
@@ -60,6 +61,25 @@ def page_of(info: Info, first: int | None, after: str | None) -> Page:
     """The page the arguments ask for."""
     with in_user_words():
         return Page(info.context.default_page if first is None else first, after or None)
+
+
+async def connected(
+    info: Info,
+    read: Callable[[Read, Collection[int], Page], Mapping[int, Slice[T]]],
+    count: Callable[[Read, Collection[int]], Mapping[int, int]],
+    key: int,
+    make: Callable[[T], U],
+    *,
+    first: int | None,
+    after: str | None,
+) -> Connection[U]:
+    """A page of the list that a thing has: `read` and `count` are the store's, by the ids of such things."""
+    page = page_of(info, first, after)
+
+    async def counting() -> int:
+        return await info.context.load(count, key) or 0
+
+    return connection_of(await info.context.load(read, key, page), make, after, counting)
 
 
 def connection_of(

@@ -90,8 +90,8 @@ class Questions:
         recorded_as_of: RecordedAsOf = None,
     ) -> list[LineagePath]:
         """The paths, or why they are not to be had."""
-        how = Walk(Direction.UPSTREAM, granularity, None, include_indirect, info.context.bounds.max_nodes)
-        found = _paths(info, (from_, to), how, first, When(as_of, None, None, recorded_as_of))
+        when = When(as_of, None, None, recorded_as_of)
+        found = _paths(info, (from_, to), granularity, first, when, include_indirect=include_indirect)
         if found.truncated_by not in (None, "first"):
             raise UserError(
                 f"The search was cut by {found.truncated_by}, so there may be shorter paths than those found. "
@@ -115,8 +115,8 @@ class Questions:
         recorded_as_of: RecordedAsOf = None,
     ) -> PathSearch:
         """The paths, with how complete they are."""
-        how = Walk(Direction.UPSTREAM, granularity, None, include_indirect, info.context.bounds.max_nodes)
-        return _paths(info, (from_, to), how, first, When(as_of, None, None, recorded_as_of))
+        when = When(as_of, None, None, recorded_as_of)
+        return _paths(info, (from_, to), granularity, first, when, include_indirect=include_indirect)
 
     @strawberry.field(
         description="How much lies beyond some things: counts, without the things. It goes as far as the server's "
@@ -239,7 +239,16 @@ class Questions:
         return LineageDiff.of(questions.differing(before, after), *shown)
 
 
-def _paths(info: Info, ends: tuple[EntityRef, EntityRef], how: Walk, first: int | None, when: When) -> PathSearch:
+def _paths(
+    info: Info,
+    ends: tuple[EntityRef, EntityRef],
+    granularity: Granularity,
+    first: int | None,
+    when: When,
+    *,
+    include_indirect: bool | None,
+) -> PathSearch:
+    how = Walk(Direction.UPSTREAM, granularity, None, include_indirect, info.context.bounds.max_nodes)
     asked = _question(info, ends, how, when)
     reader, (start, goal) = when.reader(info, asked), asked.of
     found = reader.ask(questions.paths, start, goal, page_of(info, first, None).first, asked)

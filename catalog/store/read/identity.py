@@ -19,6 +19,9 @@ from catalog.store.tables import dataset, facet, namespace
 from catalog.store.uses import sayings
 
 _SYMLINKS = key("facet", "symlinks")
+_NAMES = select(dataset.c.id, dataset.c.canonical_id, namespace.c.name, dataset.c.name).join(
+    namespace, namespace.c.id == dataset.c.namespace_id
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +45,7 @@ class SymlinksRow:
 
 def names(connection: Read, ids: Collection[int]) -> list[NameRow]:
     """Every name of these datasets."""
-    rows = connection.execute(
-        select(dataset.c.id, dataset.c.canonical_id, namespace.c.name, dataset.c.name)
-        .join(namespace, namespace.c.id == dataset.c.namespace_id)
-        .where(any_of(connection, dataset.c.canonical_id, ids))
-    )
+    rows = connection.execute(_NAMES.where(any_of(connection, dataset.c.canonical_id, ids)))
     return [NameRow(*row) for row in rows]
 
 
@@ -80,8 +79,5 @@ def of_datasets(connection: Read, ids: Collection[int]) -> dict[int, list[Rename
 
 def by_names(connection: Read, ids: Collection[int]) -> dict[int, NameRow]:
     """The names with these ids."""
-    found = select(dataset.c.id, dataset.c.canonical_id, namespace.c.name, dataset.c.name).join(
-        namespace, namespace.c.id == dataset.c.namespace_id
-    )
-    rows = connection.execute(found.where(any_of(connection, dataset.c.id, ids)))
+    rows = connection.execute(_NAMES.where(any_of(connection, dataset.c.id, ids)))
     return {row.id: NameRow(*row) for row in rows}

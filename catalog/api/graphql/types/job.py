@@ -9,7 +9,7 @@ from typing import Self
 import strawberry
 
 from catalog.api.graphql.arguments import AsOf, FacetName
-from catalog.api.graphql.connections import After, Connection, First, connection_of, page_of
+from catalog.api.graphql.connections import After, Connection, First, connected
 from catalog.api.graphql.context import Info
 from catalog.api.graphql.scalars import DateTime
 from catalog.api.graphql.types import parts
@@ -63,35 +63,21 @@ class Job(Node):
     @strawberry.field(description="The jobs that are part of it, by name.")
     async def children(self, info: Info, first: First = 50, after: After = None) -> Connection[Job]:
         """A page of the jobs it contains."""
-        page = page_of(info, first, after)
-
-        async def counting() -> int:
-            return await info.context.load(jobs.count_of_children, self.key) or 0
-
-        found = await info.context.load(jobs.children, self.key, page)
-        return connection_of(found, Job.of, after, counting)
+        return await connected(info, jobs.children, jobs.count_of_children, self.key, Job.of, first=first, after=after)
 
     @strawberry.field(description="Its versions: each thing its completed runs did, the newest thing first.")
     async def versions(self, info: Info, first: First = 50, after: After = None) -> Connection[JobVersion]:
         """A page of versions."""
-        page = page_of(info, first, after)
-
-        async def counting() -> int:
-            return await info.context.load(versions.count_of_jobs, self.key) or 0
-
-        found = await info.context.load(versions.of_jobs, self.key, page)
-        return connection_of(found, JobVersion.of, after, counting)
+        return await connected(
+            info, versions.of_jobs, versions.count_of_jobs, self.key, JobVersion.of, first=first, after=after
+        )
 
     @strawberry.field(description="Its runs, the latest first.")
     async def runs(self, info: Info, first: First = 50, after: After = None) -> Connection[types.run.Run]:
         """A page of runs."""
-        page = page_of(info, first, after)
-
-        async def counting() -> int:
-            return await info.context.load(runs.count_of_jobs, self.key) or 0
-
-        found = await info.context.load(runs.of_jobs, self.key, page)
-        return connection_of(found, types.run.Run.of, after, counting)
+        return await connected(
+            info, runs.of_jobs, runs.count_of_jobs, self.key, types.run.Run.of, first=first, after=after
+        )
 
     @strawberry.field(description="The run that was heard of last.")
     async def latest_run(self, info: Info) -> types.run.Run | None:

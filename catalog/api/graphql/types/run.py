@@ -10,7 +10,7 @@ import strawberry
 
 from catalog.api.graphql import run_facets
 from catalog.api.graphql.arguments import FacetName
-from catalog.api.graphql.connections import After, Connection, First, connection_of, page_of
+from catalog.api.graphql.connections import After, Connection, First, connected
 from catalog.api.graphql.context import Info
 from catalog.api.graphql.enums import Lifecycle, RunState
 from catalog.api.graphql.permissions import Requires
@@ -85,13 +85,9 @@ class Run(Node):
     @strawberry.field(description="The runs that are part of it, the latest first.")
     async def children(self, info: Info, first: First = 50, after: After = None) -> Connection[Run]:
         """A page of the runs it contains."""
-        page = page_of(info, first, after)
-
-        async def counting() -> int:
-            return await info.context.load(runs.count_of_children, self.row.id) or 0
-
-        found = await info.context.load(runs.children, self.row.id, page)
-        return connection_of(found, Run.of, after, counting)
+        return await connected(
+            info, runs.children, runs.count_of_children, self.row.id, Run.of, first=first, after=after
+        )
 
     @strawberry.field(
         description="The runs of its job for the same nominal time, or, where it has none, in the same parent run: it "
@@ -99,13 +95,9 @@ class Run(Node):
     )
     async def attempts(self, info: Info, first: First = 50, after: After = None) -> Connection[Run]:
         """A page of attempts."""
-        page = page_of(info, first, after)
-
-        async def counting() -> int:
-            return await info.context.load(run_trees.count_of_attempts, self.row.id) or 0
-
-        found = await info.context.load(run_trees.attempts, self.row.id, page)
-        return connection_of(found, Run.of, after, counting)
+        return await connected(
+            info, run_trees.attempts, run_trees.count_of_attempts, self.row.id, Run.of, first=first, after=after
+        )
 
     @strawberry.field(
         description="What it waits for and what waits for it, where its scheduler said: the facet `jobDependencies`."
@@ -138,13 +130,9 @@ class Run(Node):
     @strawberry.field(description="Its events, by the times they tell.", extensions=[Requires(Permission.READ_LOG)])
     async def events(self, info: Info, first: First = 50, after: After = None) -> Connection[types.event.Event]:
         """A page of events."""
-        page = page_of(info, first, after)
-
-        async def counting() -> int:
-            return await info.context.load(events.count_of_runs, self.row.id) or 0
-
-        found = await info.context.load(events.of_runs, self.row.id, page)
-        return connection_of(found, types.event.Event.of, after, counting)
+        return await connected(
+            info, events.of_runs, events.count_of_runs, self.row.id, types.event.Event.of, first=first, after=after
+        )
 
     @strawberry.field(description="Why it failed, where it said so.")
     async def error(self, info: Info) -> parts.RunError | None:
