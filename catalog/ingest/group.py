@@ -1,7 +1,9 @@
 """Group commit: what arrives while one transaction is being written shares the next.
 
-A commit costs the same for one event as for fifty, so the queue needs no artificial delay: the slower the disk,
-the larger the groups become. Writers of other processes are kept apart by the lock of the log's head.
+A transaction costs nearly the same for one event as for fifty, so the slower the disk, the larger the groups become.
+Senders who were answered together come again together: a group begins when as many wait as in the last one, or when
+for a moment no more came. Without that, half of the senders waited in each of two small groups, and a third fewer
+events went in. Who sends alone never waits. Writers of other processes are kept apart by the lock of the log's head.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from catalog.ingest.accept import Outcome, Received
 logger = logging.getLogger("catalog.ingest")
 
 _SAY_AGAIN_SECONDS: Final = 10.0
+_MOMENT_SECONDS: Final = 0.001
 
 Accept = Callable[[Sequence[Received]], list[Outcome]]
 """Takes a batch in one transaction: `Ingest.accept`."""
@@ -88,6 +91,7 @@ class GroupCommit:
         self._queue: deque[_Waiting] = deque()
         self._changed = Condition()
         self._events = self._bytes = 0
+        self._last = 0
         self._closing = False
         self._outage = _Outage()
         self._thread = Thread(target=self._run, name="group-commit", daemon=True)
@@ -171,6 +175,8 @@ class GroupCommit:
         limits = self._limits
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._closing)
+        self._gather()
+        with self._changed:
             group: list[_Waiting] = []
             size = 0
             while self._queue and len(group) < limits.max_events:
@@ -178,7 +184,16 @@ class GroupCommit:
                 if group and size > limits.max_bytes:
                     break
                 group.append(self._queue.popleft())
+            self._last = len(group)
             return group
+
+    def _gather(self) -> None:
+        """Wait for those who were answered together, as long as they keep coming."""
+        seen = 0
+        while seen < len(self._queue) < self._last and not self._closing:
+            seen = len(self._queue)
+            # Not on the condition: to be woken for each of them takes longer than it saves.
+            time.sleep(_MOMENT_SECONDS)
 
     def _write(self, group: list[_Waiting]) -> None:
         try:

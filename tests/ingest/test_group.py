@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from catalog.domain.errors import Unavailable
+from catalog.ingest import group as group_module
 from catalog.ingest.accept import Ingest, Outcome, Receipt, Received
 from catalog.ingest.group import GroupCommit, GroupLimits
 from catalog.store.engine import Database
@@ -72,6 +73,33 @@ def test_what_waits_during_a_transaction_shares_the_next_one_in_its_order():
         gate.opened.set()
         assert receipts(futures) == ["first", *"abcde"]
     assert gate.batches == [["first"], list("abcde")]
+
+
+def test_senders_who_were_answered_together_share_the_next_transaction_too(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(group_module, "_MOMENT_SECONDS", 0.2)
+    gate = Gate(is_open=True)
+    with running(gate.accept) as group:
+        receipts(group.submit_many([received(text) for text in "abc"]))
+        futures = []
+        for text in "def":
+            futures.append(group.submit(received(text)))
+            time.sleep(0.02)  # more than the writer needs to take what is there
+        receipts(futures)
+    assert gate.batches == [list("abc"), list("def")]
+
+
+def test_nobody_waits_long_for_those_who_do_not_come_again():
+    gate = Gate(is_open=True)
+    with running(gate.accept) as group:
+        receipts(group.submit_many([received(text) for text in "abc"]))
+        assert receipts([group.submit(received("d"))]) == ["d"]
+    assert gate.batches == [list("abc"), ["d"]]
+
+
+def test_who_sends_alone_waits_for_nobody(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(group_module, "_MOMENT_SECONDS", 60.0)
+    with running(Gate(is_open=True).accept) as group:
+        assert [receipts([group.submit(received(text))]) for text in "abc"] == [["a"], ["b"], ["c"]]
 
 
 def test_nothing_is_acknowledged_before_its_transaction_is_committed():
