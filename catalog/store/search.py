@@ -98,8 +98,11 @@ def count(connection: Read, text: str, kinds: Collection[EntityKind] | None) -> 
     asked = _asked(text, kinds)
     if not asked.possible:
         return 0
-    known = search_index.count(connection, asked.by_words)
-    return known or next(filter(None, (len(list(_examined(connection, asked, n, -1))) for n in (PIECES, TYPOS))), 0)
+    if known := search_index.count(connection, asked.by_words):
+        return known
+    unknown = _unknown(connection, asked)
+    guessed = (sum(1 for _ in _examined(connection, asked, unknown, number, -1)) for number in (PIECES, TYPOS))
+    return next(filter(None, guessed), 0)
 
 
 def _found(connection: Read, asked: _Asked, after: tuple[int, int], most: int) -> Iterator[Found]:
@@ -111,8 +114,9 @@ def _found(connection: Read, asked: _Asked, after: tuple[int, int], most: int) -
         # What is misspelled is guessed at only where words as they are find nothing, on this page and before it.
         if found or place >= 0:
             return
+    unknown = _unknown(connection, asked)
     for number in (PIECES, TYPOS) if begun <= PIECES else (TYPOS,):
-        rows = _examined(connection, asked, number, place if number == begun else -1)
+        rows = _examined(connection, asked, unknown, number, place if number == begun else -1)
         found = [(number, row) for row in islice(rows, most)]
         yield from found
         if found or place >= 0:
@@ -146,25 +150,27 @@ def _by_words(connection: Read, asked: _Asked, after: tuple[int, int], most: int
 def _are_many(connection: Read, asked: _Asked) -> bool:
     """Whether words as they are find many. The index just reads them; beginnings of words it has to collect."""
     exact = every(_term(term, Token.ANY, prefix=False) for term in asked.terms)
-    return bool(asked.kinds) and len(search_index.matching(connection, asked.of_kinds(exact), -1, FEW + 1)) > FEW
+    return bool(asked.kinds) and search_index.are_more(connection, asked.of_kinds(exact), FEW)
 
 
 def _is_known(connection: Read, term: Term) -> bool:
     """Whether anything has the term, as it is or as a beginning: then it is not misspelled."""
     either = (_term(term, Token.ANY, prefix=False), _term(term, Token.ANY, prefix=True))
-    return any(search_index.matching(connection, formula, -1, 1) for formula in either)
+    return any(search_index.are_more(connection, formula, 0) for formula in either)
 
 
-def _examined(connection: Read, asked: _Asked, number: int, after: int) -> Iterator[Row[Any]]:
+def _unknown(connection: Read, asked: _Asked) -> list[Term]:
+    """The terms that nothing has: those may be misspelled."""
+    return [term for term in asked.terms if not _is_known(connection, term)]
+
+
+def _examined(
+    connection: Read, asked: _Asked, unknown: Collection[Term], number: int, after: int
+) -> Iterator[Row[Any]]:
     """Documents that the index holds possible, and that a look at their words confirms."""
-    known = [_is_known(connection, term) for term in asked.terms]
-    unknown = [term for term, is_known in zip(asked.terms, known, strict=True) if not is_known]
     if not asked.kinds or not unknown or not all(_guessable(number, word) for t in unknown for word in _words(t)):
         return
-    guesses = (
-        _term(term, Token.ANY, prefix=True) if is_known else _guess(number, term)
-        for term, is_known in zip(asked.terms, known, strict=True)
-    )
+    guesses = (_guess(number, term) if term in unknown else _term(term, Token.ANY, prefix=True) for term in asked.terms)
     wanted = asked.of_kinds(every(guesses))
     for _ in range(EXAMINED // _AT_ONCE):
         rows = search_index.matching(connection, wanted, after, _AT_ONCE)

@@ -87,7 +87,10 @@ def matching(connection: Read, wanted: Formula, after: int, most: int) -> Sequen
             .order_by(_fts.c.rowid)
         )
     else:
-        found = select(*_COLUMNS).where(_fits(wanted), _doc.place > after).order_by(_doc.place)
+        # The sum keeps PostgreSQL from reading the places of all documents, to join them with what the words find.
+        # Places alone are put in order: with all of their words beside them that takes a third longer.
+        places = select(_doc.place).where(_fits(wanted), _doc.place + 0 > after).order_by(_doc.place).limit(most)
+        found = select(*_COLUMNS).where(_doc.place.in_(places)).order_by(_doc.place)
     return connection.execute(found.limit(most)).all()
 
 
@@ -98,6 +101,17 @@ def count(connection: Read, wanted: Formula) -> int:
     else:
         counted = select(func.count()).select_from(search_document).where(_fits(wanted))
     return connection.execute(counted).scalar_one()
+
+
+def are_more(connection: Read, wanted: Formula, than: int) -> bool:
+    """Whether there are more documents than that. Which they are is not asked: to put them in order takes longest."""
+    found = (
+        select(_fts.c.rowid).where(_matches(wanted))
+        if is_sqlite(connection)
+        else select(_doc.place).where(_fits(wanted))
+    )
+    counted = select(func.count()).select_from(found.limit(than + 1).subquery())
+    return connection.execute(counted).scalar_one() > than
 
 
 def _matches(wanted: Formula) -> Any:  # noqa: ANN401 - sqlalchemy's text clauses have no useful type

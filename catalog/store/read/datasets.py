@@ -7,12 +7,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, or_, select, union_all
+from sqlalchemy import ColumnElement, FromClause, Row, Select, and_, exists, func, or_, select, union_all
 
 from catalog.domain.ids import key, namespace_id
 from catalog.domain.timeline import FOREVER
 from catalog.domain.words import Scope
 from catalog.store import paging
+from catalog.store.among import among_found
 from catalog.store.dialect import any_of
 from catalog.store.engine import Read
 from catalog.store.liveness import dead_intervals
@@ -163,16 +164,8 @@ def deleted_at(connection: Read, ids: Collection[int]) -> dict[int, int]:
 
 def _matching(connection: Read, wanted: DatasetFilter) -> Select[Any]:
     """A name that fits brings its dataset, once."""
-    shown = _SHOWN.where(dataset.c.id == dataset.c.canonical_id)
     name = dataset.alias("matching")
-    fits: list[ColumnElement[bool]] = []
-    if wanted.namespace is not None:
-        fits.append(name.c.namespace_id == namespace_id(wanted.namespace))
-    if wanted.name_contains:
-        fits.append(contains(connection, name.c.name, wanted.name_contains))
-    if wanted.name_prefix:
-        fits.append(begins(connection, name.c.name, wanted.name_prefix))
-    groups = [select(name.c.canonical_id).where(*fits)] if fits else []
+    groups = []
     if wanted.type is not None:
         groups.append(select(name.c.canonical_id).where(name.c.type == wanted.type))
     if wanted.tag is not None:
@@ -181,7 +174,24 @@ def _matching(connection: Read, wanted: DatasetFilter) -> Select[Any]:
     if wanted.owner is not None:
         owned = select(name.c.canonical_id).join(ownership, ownership.c.subject_id == name.c.id)
         groups.append(owned.where(ownership.c.owner_key == key("owner", wanted.owner)))
-    return shown.where(*(dataset.c.id.in_(group) for group in groups))
+    found = _SHOWN.where(dataset.c.id == dataset.c.canonical_id, *(dataset.c.id.in_(group) for group in groups))
+    if fits := _fits(connection, dataset, wanted):
+        # Few datasets have other names: those are found first, so that a page is read in the order of its index.
+        others = select(name.c.canonical_id).where(name.c.id != name.c.canonical_id, *_fits(connection, name, wanted))
+        found = found.where(or_(and_(*fits), among_found(dataset.c.id, others)))
+    return found
+
+
+def _fits(connection: Read, name: FromClause, wanted: DatasetFilter) -> list[ColumnElement[bool]]:
+    """What has to be true of one of the names."""
+    fits: list[ColumnElement[bool]] = []
+    if wanted.namespace is not None:
+        fits.append(name.c.namespace_id == namespace_id(wanted.namespace))
+    if wanted.name_contains:
+        fits.append(contains(connection, name.c.name, wanted.name_contains))
+    if wanted.name_prefix:
+        fits.append(begins(connection, name.c.name, wanted.name_prefix))
+    return fits
 
 
 def _records(connection: Read, rows: Sequence[Row[Any]]) -> list[DatasetRow]:
