@@ -93,6 +93,7 @@ class GraphqlSettings:
     max_directives: int = _setting(50, "directives such as @include, fragments expanded", least=0)
     max_page: int = _setting(1000, "the largest `first`, in items")
     default_page: int = _setting(50, "`first` where neither the query nor the schema gives one, in items")
+    max_kept_bytes: int = _setting(64 * _MIB, "bytes of answers that are kept until the catalog changes", least=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,9 @@ def retry_failed(database: Database, progress: Progress | None = None) -> int:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a facet does to us, the others get their turn
             with database.write() as connection:
+                log.lock(connection)
                 log.fail(connection, seq, _reason(error))
+                log.note_change(connection)
         if progress:
             progress(number, len(tried))
     return done
@@ -89,6 +91,7 @@ def _retry(connection: Write, seq: int) -> bool:
         projection = project_raw(raw)
         log.mend(connection, seq, projection.activity_id, projection.subject_id)
         graph_writer.write(connection, [projection], head.size, project_raw)
+        log.note_change(connection)
         return True
     return False  # Its body was erased.
 
@@ -126,6 +129,7 @@ class _Replay:
         self._writing = []
         log.create(connection)
         size = log.lock(connection).size
+        log.note_change(connection)
         graph_writer.empty(connection)
         projected = 0
         for batch in self._batches(connection, size, progress):

@@ -57,6 +57,14 @@ class Database:
                 yield connection
 
     @contextmanager
+    def glance(self) -> Iterator[Read]:
+        """A connection for one statement. That sees one state by itself: a transaction would be two more trips."""
+        with translated(), self.engine.connect() as connection:
+            if not self.is_sqlite:
+                connection.execution_options(isolation_level="AUTOCOMMIT")
+            yield connection
+
+    @contextmanager
     def write(self) -> Iterator[Write]:
         """A transaction that writes; committed at the end, rolled back on any error.
 

@@ -87,6 +87,23 @@ def size(connection: Read) -> int:
     return found or 0
 
 
+def revision(connection: Read) -> tuple[int, int]:
+    """Which graph there is: all that is read from the log and the graph follows from this. It only ever grows."""
+    found = connection.execute(_REVISION).one_or_none()
+    return (0, 0) if found is None else (found.size, found.mended)
+
+
+_REVISION = select(log_head.c.size, log_head.c.mended).where(log_head.c.id == HEAD)
+
+
+def note_change(connection: Write) -> None:
+    """Count a change of the log or the graph that is no new entry; called under the lock."""
+    connection.execute(_CHANGE)
+
+
+_CHANGE = update(log_head).where(log_head.c.id == HEAD).values(mended=log_head.c.mended + 1)
+
+
 def lock(connection: Write) -> Head:
     """Take the log's lock: from here to the commit nobody else appends, so order is total and without gaps."""
     row = connection.execute(_LOCK).one()

@@ -5,13 +5,14 @@ Strawberry's own view was refused: it answers a bad body in plain text, and exec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from time import perf_counter
 from typing import Any, Final
 
 import orjson
 from anyio import CapacityLimiter, to_thread
+from graphql import GraphQLError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,11 +20,13 @@ from starlette.routing import BaseRoute, Route
 
 from catalog.api.graphql.asked import Asked, asked_in, not_json
 from catalog.api.graphql.context import Bounds
+from catalog.api.graphql.kept import Answers, Revision, is_lasting, key_of
 from catalog.api.graphql.limits import Limits
 from catalog.api.graphql.operations import Operation, answered
 from catalog.api.graphql.schema import execute
 from catalog.domain.callers import ANYONE, Caller
 from catalog.domain.errors import TooLarge, Unavailable
+from catalog.store import log
 from catalog.store.engine import Database
 
 PATH: Final = "/graphql"
@@ -82,7 +85,9 @@ class _Endpoint:
 
     def __init__(self, database: Database, limits: Limits, bounds: Bounds, caller: Callable[[Request], Caller]) -> None:
         self._limits = limits
+        self._database = database
         self._execute = partial(execute, database, limits=limits, bounds=bounds)
+        self._answers = Answers(limits.max_kept_bytes)
         self._caller = caller
         self._turns: CapacityLimiter | None = None
 
@@ -95,25 +100,41 @@ class _Endpoint:
             TooLarge: it is larger than any request may be.
             Unavailable: the database is away, or too many wait already.
         """
-        asked = _asked(await _body(request))
+        sent = await _body(request)
+        asked = _asked(sent)
         if self._turns is None:
             # A limiter belongs to the event loop it is made in, and there is none yet when routes are made.
             self._turns = CapacityLimiter(_AT_ONCE)
         if self._turns.statistics().tasks_waiting >= _WAITING:
             raise Unavailable("Too many questions are waiting for an answer.")
-        body, operation = await to_thread.run_sync(self._encoded, asked, self._caller(request), limiter=self._turns)
+        body, operation = await to_thread.run_sync(
+            self._answered, sent, asked, self._caller(request), limiter=self._turns
+        )
         request.state.operation = operation
         return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
 
-    def _encoded(self, asked: Asked, caller: Caller) -> tuple[bytes, Operation]:
+    def _answered(self, sent: bytes, asked: Asked, caller: Caller) -> tuple[bytes, Operation]:
+        """The answer that is kept, or one that may be from now on."""
         begun = perf_counter()
+        key, revision = key_of(sent, caller), self._revision()
+        errors: Sequence[GraphQLError] | None = None
+        body = self._answers.find(key, revision)
+        if body is None:
+            body, errors = self._executed(asked, caller)
+            if not errors and is_lasting(asked, self._limits.max_tokens):
+                self._answers.keep(key, revision, body)
+        return body, answered(asked.query, asked.operation_name, self._limits, perf_counter() - begun, errors)
+
+    def _revision(self) -> Revision:
+        with self._database.glance() as connection:
+            return log.revision(connection)
+
+    def _executed(self, asked: Asked, caller: Caller) -> tuple[bytes, Sequence[GraphQLError] | None]:
         result = self._execute(asked.query, asked.variables, asked.operation_name, caller=caller)
         answer: dict[str, Any] = {"data": result.data}
         if result.errors:
             answer["errors"] = [error.formatted for error in result.errors]
-        body = orjson.dumps(answer)
-        seconds = perf_counter() - begun
-        return body, answered(asked.query, asked.operation_name, self._limits, seconds, result.errors)
+        return orjson.dumps(answer), result.errors
 
 
 async def _body(request: Request) -> bytes:

@@ -86,6 +86,8 @@ class Limits:
     """`CATALOG_GRAPHQL_MAX_PAGE`: the largest `first`, in items."""
     default_page: int = 50
     """`CATALOG_GRAPHQL_DEFAULT_PAGE`: `first` where neither the query nor the schema gives one, in items."""
+    max_kept_bytes: int = 64 << 20
+    """`CATALOG_GRAPHQL_MAX_KEPT_BYTES`: answers that are kept until the catalog changes (see `kept`)."""
 
 
 class Weight(NamedTuple):

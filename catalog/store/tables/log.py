@@ -65,6 +65,8 @@ log_head = Table(
     text("origin"),
     ref("size"),
     blob("peaks"),
+    # How often the graph was changed without a new entry; with the size it says which graph there is.
+    Column("mended", key().type, nullable=False, server_default="0"),
     comment="One row per log: its lock, its size and the right edge of its tree.",
 )
 
