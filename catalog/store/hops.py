@@ -102,6 +102,7 @@ class Steps:
         self.columns: Mapping[int, ColumnName] = {}
         self._include_indirect = include_indirect
         self.kinds = {id: kind for id, kind in kinds.items() if kind is not EntityKind.DATASET}
+        self._roots = kinds.keys()
         self.names = Names(connection)
         self.living = Living(connection, self.names, window)
         self.flows = Flows(connection, self.living)
@@ -145,8 +146,8 @@ class Steps:
     def _of_runs(self, near: Sequence[int], *, upstream: bool) -> Iterator[Hop]:
         datasets, jobs, runs = (self._only(kind, near) for kind in _STEPPED)
         for source, target, at in self.runs.step(datasets, jobs, runs, upstream=upstream):
-            self.kinds.setdefault(source, EntityKind.RUN)
-            self.kinds.setdefault(target, EntityKind.RUN)
+            # All else than a root is a run, and a root that is a dataset stays one.
+            self.kinds.update((id, EntityKind.RUN) for id in (source, target) if id not in self._roots)
             yield source, target, NO_JOB, _IMPLICIT, at, at + 1
 
     def _of_run_io(self, runs: Sequence[int], *, upstream: bool) -> Iterator[Hop]:

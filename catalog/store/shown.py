@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TypeAlias
 
-from sqlalchemy import ColumnElement, ScalarSelect, func, select
+from sqlalchemy import ColumnElement, ScalarSelect, case, func, select
 
 from catalog.domain.words import EntityKind
 from catalog.store.among import Prepared, among
 from catalog.store.dialect import listed
 from catalog.store.engine import Read
-from catalog.store.tables import dataset, job, namespace, run
+from catalog.store.tables import dataset, job, log_entry, namespace, run
 
 Named: TypeAlias = tuple[int, EntityKind, str, str]
 """The id of a node, what it is, the namespace and the name it is shown under."""
@@ -53,9 +53,9 @@ def named(connection: Read, nodes: Iterable[int], kinds: Mapping[int, EntityKind
 
 
 def last_runs(connection: Read, asked: Collection[tuple[int, int]]) -> Mapping[tuple[int, int], tuple[int, int]]:
-    """For each (job, moment) the last run completed with lineage by then; else the last that was seen by then.
+    """For each (job, moment) the last run completed with lineage by then; else the last with lineage seen by then.
 
-    The answer is when, and which run.
+    The answer is when it was last seen until that moment, and which run.
     """
     points = {id: (at, run_id) for id, at, run_id in _LAST_POINTS.rows(connection, {"ids": {job for job, _ in asked}})}
     # Mostly the moment is now, and the job itself knows.
@@ -72,10 +72,16 @@ def _last_runs_before(connection: Read, asked: list[tuple[int, int]]) -> dict[tu
         return seen.order_by(at.desc(), run.c.id.desc()).limit(1).correlate(wanted).scalar_subquery()
 
     # One after the other, as most jobs have completed: then the second is never looked for.
-    chosen = func.coalesce(newest(run.c.completed_at, run.c.version_id.is_not(None)), newest(run.c.first_at))
+    with_lineage = run.c.version_id.is_not(None)
+    chosen = func.coalesce(newest(run.c.completed_at, with_lineage), newest(run.c.first_at, with_lineage))
     found = select(wanted.c.job, wanted.c.moment, chosen.label("run")).subquery()
+    # A run may have gone on behind the moment: what it had said by then, its entries know.
+    said = select(func.max(log_entry.c.event_time)).where(
+        log_entry.c.activity_id == run.c.id, log_entry.c.event_time <= found.c.moment
+    )
+    at = case((run.c.completed_at <= found.c.moment, run.c.completed_at), else_=said.scalar_subquery())
     rows = connection.execute(
-        select(found.c.job, found.c.moment, func.coalesce(run.c.completed_at, run.c.last_at), run.c.id).join(
+        select(found.c.job, found.c.moment, func.coalesce(at, run.c.first_at), run.c.id).join(
             found, found.c.run == run.c.id
         )
     )

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from builders import facet, micros, named, ran
 from catalog.domain.changes import Transformation
 from catalog.domain.errors import UnknownEntity
-from catalog.domain.ids import dataset_id
+from catalog.domain.ids import dataset_id, job_id, run_id
 from catalog.domain.lineage import EntityRef, Lineage, Question
 from catalog.domain.timeline import NOW, Window
 from catalog.domain.words import Direction, EntityKind, Granularity
@@ -130,6 +130,29 @@ def test_an_edge_says_which_run_confirmed_it_last_and_since_when_it_holds(databa
     assert (now.first_seen, now.last_seen, then.last_seen) == (micros(0), micros(21), micros(11))
     assert None not in (now.last_run_id, then.last_run_id)
     assert now.last_run_id != then.last_run_id
+
+
+def test_an_earlier_moment_knows_nothing_of_what_a_run_did_later(database: Database) -> None:
+    batch, stream = (
+        ran("batch", run="b").reading("t0").writing("t1"),
+        ran("stream", run="s").reading("t0").writing("t2"),
+    )
+    later = [batch.event("COMPLETE", 10), stream.event("RUNNING", 10)]
+    Ingest(database).accept(
+        [Received(raw, "test") for raw in (*later, batch.event("START", 0), stream.event("RUNNING", 0))]
+    )
+
+    for minute, seen in ((5, 0), (10, 10), (60, 10)):
+        found = ask(database, depth=1, window=Window(micros(minute), micros(minute))).edges
+        assert [edge.last_seen for edge in found] == [micros(seen)] * 2
+
+
+def test_a_run_that_said_nothing_of_datasets_confirms_no_edge(database: Database) -> None:
+    told = ran("etl", run="told").reading("t0").writing("t1").event("START", 0)
+    Ingest(database).accept([Received(raw, "test") for raw in (told, ran("etl", run="silent").event("START", 9))])
+    (edge,) = ask(database, depth=1).edges
+
+    assert (edge.last_seen, edge.last_run_id) == (micros(0), run_id(job_id("shop", "etl"), "told"))
 
 
 def test_what_is_not_there_is_said_by_name(database: Database) -> None:

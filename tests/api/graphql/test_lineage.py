@@ -169,6 +169,16 @@ def test_jobs_and_runs_are_nodes_and_roots_too(tell: Tell, ask: Ask):
     assert {"r2": "Run"}.items() <= {n["name"]: n["entity"]["__typename"] for n in runs["nodes"]}.items()
 
 
+def test_a_dataset_leads_to_the_run_that_wrote_it_and_those_that_read_it(tell: Tell, ask: Ask):
+    tell(ran("etl", 0, run="w").reading("raw").writing("clean"), ran("mart", 5, run="r").reading("clean").writing("m"))
+    clean = '{kind: DATASET, namespace: "shop", name: "clean"}'
+    found = lineage(ask, "granularity: RUN", "nodes { id kind name depth } edges { source target }", clean)
+    assert {(node["kind"], node["name"]): node["depth"] for node in found["nodes"]} == {
+        ("RUN", "w"): -1, ("DATASET", "clean"): 0, ("RUN", "r"): 1
+    }  # fmt: skip
+    assert {end for edge in found["edges"] for end in edge.values()} <= {node["id"] for node in found["nodes"]}
+
+
 def test_a_dataset_answers_its_own_lineage(tell: Tell, ask: Ask):
     told(tell)
     own = ask('{ dataset(namespace: "shop", name: "b") { lineage(direction: UPSTREAM) { nodes { name depth } } } }')
