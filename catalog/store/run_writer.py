@@ -42,7 +42,7 @@ class JobDelta:
 def write(connection: Write, projections: Sequence[Projection], retyped: Collection[int]) -> set[int]:
     """Write runs, uses, statements and declarations of a batch, and bring lineage up to date.
 
-    The answer is the datasets that may have columns, or names, they had not.
+    The answer is the datasets that may have columns, or names, they had not, or be gone.
     """
     _write_job_parents(connection, projections)
     statements = Statements(connection)
@@ -57,7 +57,7 @@ def write(connection: Write, projections: Sequence[Projection], retyped: Collect
     upsert(connection, run, [run_row(facts, key("run_id", facts.run_id)) for facts in changed.values()])
     _write_versions(connection, known, changed, statements)
     uses = _write_uses(connection, projections, after)
-    _write_drops(connection, after, uses)
+    dropped = _write_drops(connection, after, uses)
     renamed = rename_writer.write(connection, projections, after, uses)
 
     deltas: dict[int, JobDelta] = defaultdict(JobDelta)
@@ -74,7 +74,7 @@ def write(connection: Write, projections: Sequence[Projection], retyped: Collect
     for owner, (node, times) in sorted(_write_declarations(connection, projections, statements).items()):
         timelines.declare(owner, node, times)
     timelines.flush()
-    return statements.columns_of | renamed
+    return statements.columns_of | renamed | dropped
 
 
 def _write_job_parents(connection: Write, projections: Sequence[Projection]) -> None:
@@ -199,8 +199,11 @@ def _write_uses(connection: Write, projections: Sequence[Projection], runs: Mapp
     return list({**known, **now}.values())
 
 
-def _write_drops(connection: Write, runs: Mapping[int, RunFacts], uses: Iterable[DatasetUse]) -> None:
-    """A run drops a dataset when it completes; a failed one drops nothing. A dataset event drops at once."""
+def _write_drops(connection: Write, runs: Mapping[int, RunFacts], uses: Iterable[DatasetUse]) -> set[int]:
+    """A run drops a dataset when it completes; a failed one drops nothing. A dataset event drops at once.
+
+    The answer is the datasets of which one of them says so; the event that completes a run need not name them.
+    """
     rows: dict[tuple[int, int], int | None] = {}
     for use in uses:
         if use.lifecycle is Lifecycle.NONE or not use.lifecycle & Lifecycle.DROP:
@@ -215,6 +218,7 @@ def _write_drops(connection: Write, runs: Mapping[int, RunFacts], uses: Iterable
         [{"dataset_id": d, "activity_id": a, "at": at} for (d, a), at in rows.items() if at is not None],
     )
     delete_keys(connection, dataset_drop, [pair for pair, at in rows.items() if at is None])
+    return {dataset_id for dataset_id, _ in rows}
 
 
 def _write_declarations(

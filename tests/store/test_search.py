@@ -127,6 +127,14 @@ def test_a_dataset_with_several_names_is_found_once_by_each(database: Database) 
     assert names(database, "table") == ["table_x"]
 
 
+def test_a_drop_counts_from_the_event_that_completes_its_run_whatever_that_names(database: Database) -> None:
+    drop = ran("drop").writing("sales", lifecycleStateChange=dropped())
+    told(database, [drop.event("START", 0)])
+    assert [hit.gone for hit in hits(database, "sales", [EntityKind.DATASET])] == [False]
+    told(database, [drop.event("COMPLETE", 1, bare=True)])
+    assert [hit.gone for hit in hits(database, "sales", [EntityKind.DATASET])] == [True]
+
+
 def test_what_was_dropped_comes_last_among_equals_until_it_is_written_again(database: Database) -> None:
     told(database, ran("j", 0).writing("aa sales", "sales of a long name"))
     assert names(database, "sale", [EntityKind.DATASET]) == ["aa sales", "sales of a long name"]
