@@ -29,7 +29,7 @@ faults: $(VENV)/.installed-test ## Kill, fill and break everything, more often t
 	@CATALOG_TEST_FAULTS=long $(BIN)/python -m pytest tests/faults -n 0 -v --timeout 900
 
 bench: $(VENV)/.installed-test ## Programs that print ratios
-	@for program in benchmarks/bench_*.py; do echo "== $$program"; $(BIN)/python $$program; done
+	@for program in benchmarks/bench_*.py; do echo "== $$program"; $(BIN)/python $$program || exit; done
 
 schema: $(VENV)/.installed ## Print the GraphQL schema into schema.graphql
 	@$(BIN)/python -m catalog schema > schema.graphql

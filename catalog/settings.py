@@ -8,12 +8,14 @@ Nothing below imports this: parts take plain values or small limits of their own
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
+from urllib.parse import parse_qsl
 
 from catalog.domain.errors import BadRequest
 
@@ -29,6 +31,11 @@ _WORDS: Final = {str: "a text", int: "a whole number", float: "a number", bool: 
 _TRUTHS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 _MIB: Final = 1024 * 1024
+
+# To the last @: who forgets to write one in a password as %40 has it masked all the same.
+_URL: Final = re.compile(r"([\w+]+://)(?:([^:/@]*)(:.*)?@)?((?:\[[^]@]*\]|[^:/@]*)(?::\d*)?(?:/[^@]*)?)")
+_SECRETS: Final = re.compile("pass|secret|token|key", re.IGNORECASE)
+_HIDDEN: Final = "(secret)"
 
 
 def _setting(
@@ -47,7 +54,7 @@ def _setting(
         says: What it is, with the unit.
         least: The smallest number allowed.
         most: The largest.
-        secret: It is not shown, and can be read from the file that `<variable>_FILE` names.
+        secret: A URL shown without its password, that can be read from the file that `<variable>_FILE` names.
         choices: The words a text may be; any, where there are none.
     """
     told = {"says": says, "range": (least, most), "secret": secret, "choices": tuple(choices)}
@@ -123,7 +130,7 @@ class LogSettings:
 class Variable:
     """One setting for people: its variable, its key in a file, default and value, what it is, and who said so.
 
-    A secret shows no value.
+    A secret shows what of its value is none: see `masked`.
     """
 
     name: str
@@ -328,11 +335,22 @@ def _described(group: Any, prefix: str, origins: Mapping[str, str]) -> Iterator[
             yield from _described(value, f"{name}_", origins)
             continue
         secret = one.metadata["secret"]
-        shown = "(secret)" if secret and value != one.default else _shown(value)
+        shown = masked(value) if secret else _shown(value)
         # A group's name is one word, so the first underscore is where it ends.
         section = prefix.removeprefix(_PREFIX).lower().replace("_", ".")
         origin = origins.get(name, "default")
         yield Variable(name, section + one.name, _shown(one.default), shown, one.metadata["says"], secret, origin)
+
+
+def masked(url: str) -> str:
+    """The URL of a database with `***` for its password; "(secret)" where a secret may stand elsewhere in it."""
+    place, mark, query = url.partition("?")
+    found = _URL.fullmatch(place)
+    if found is None or "@" in query or any(_SECRETS.search(name) for name, _ in parse_qsl(query, True)):
+        return _HIDDEN
+    scheme, user, password, where = found.groups()
+    who = "" if user is None else f"{user}{':***' if password else ''}@"
+    return f"{scheme}{who}{where}{mark}{query}"
 
 
 def _shown(value: object) -> str:

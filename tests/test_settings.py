@@ -95,6 +95,29 @@ def test_every_setting_is_described_and_secrets_are_not_shown():
     assert "hunter2" not in str(variables)
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("sqlite:///C:/lineage data.db", "sqlite:///C:/lineage data.db"),
+        ("postgresql://u@h/d", "postgresql://u@h/d"),
+        ("postgresql:///d?host=/tmp&port=5433", "postgresql:///d?host=/tmp&port=5433"),
+        ("postgresql+psycopg://u:hunter2@[::1]:5432/d?x=1", "postgresql+psycopg://u:***@[::1]:5432/d?x=1"),
+        ("postgresql://u:@h:5432/d", "postgresql://u:***@h:5432/d"),
+        ("postgresql://u:hunter2/hunter2@hunter2:@h/d", "postgresql://u:***@h/d"),
+        ("postgresql://u:hunter2?x@h/d", "(secret)"),
+        ("postgresql://u/u:hunter2@h/d", "(secret)"),
+        ("postgresql://u:hunter2", "(secret)"),
+        ("postgresql://h/d?%70assword=hunter2", "(secret)"),
+        ("postgresql://u:p@h/d?sslmode=require&sslPassword=hunter2", "(secret)"),
+        ("hunter2", "(secret)"),
+    ],
+)
+def test_of_the_url_of_a_database_all_is_shown_but_secrets(url: str, shown: str):
+    settings = Settings.from_environment({"CATALOG_DATABASE_URL": url})
+    [variable] = [one for one in settings.variables() if one.name == "CATALOG_DATABASE_URL"]
+    assert variable.value == shown
+
+
 def test_every_variable_that_is_listed_can_be_set_to_its_default():
     listed = {variable.name: variable.default for variable in Settings().variables()}
     assert Settings.from_environment(listed) == Settings()
@@ -175,7 +198,7 @@ def test_a_secret_of_a_file_can_lie_beside_it(folder: Path):
     loaded = load({}, Path("etc/catalog.toml"))
     assert loaded.settings.database.url == "sqlite:///secret.db"
     [shown] = [variable for variable in loaded.variables() if variable.name == "CATALOG_DATABASE_URL"]
-    assert (shown.value, shown.origin) == ("(secret)", "file:etc/catalog.toml")
+    assert (shown.value, shown.origin) == ("sqlite:///secret.db", "file:etc/catalog.toml")
 
 
 @pytest.mark.parametrize("inside", ["url = 'sqlite:///a'", "url_file = 'none'"])

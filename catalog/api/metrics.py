@@ -43,7 +43,7 @@ from catalog.api.requests import Answered
 from catalog.domain.errors import CatalogError
 from catalog.ingest.tally import OUTCOMES
 from catalog.store.engine import Database
-from catalog.store.health import Sizes, sizes, watch_errors
+from catalog.store.health import NEWEST, Sizes, sizes, watch_errors
 
 # When each counter began is a second series for each, and nobody asks for it.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no types
@@ -234,6 +234,11 @@ class _Now(Collector):
         )
         if self._known is not None:
             yield GaugeMetricFamily("catalog_log_index", "Entries of the log.", value=self._known.log)
+            yield GaugeMetricFamily(
+                "catalog_graph_failed_events",
+                f"Of the newest {NEWEST:,} entries of the log, those that the graph could not be made from.",
+                value=self._known.failed,
+            )
             refused = GaugeMetricFamily(
                 "catalog_quarantine_events",
                 "Bodies in quarantine, by why; also those accepted later.",

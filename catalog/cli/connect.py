@@ -19,9 +19,23 @@ if TYPE_CHECKING:
 
 _PAUSE_SECONDS: Final = 0.5
 
-# What a reader may ask; the log itself is for auditors. What comes first is what began last. There is no filter by
-# namespace, so it is done here.
-_QUERY: Final = "{ runs(first: 200) { nodes { id state endedAt job { namespace name } } } }"
+# What a reader may ask; the log itself is for auditors. Runs of others are no matter, so jobs are asked for: a run that
+# is not their latest, as when events of last year arrive, is one more of them.
+_QUERY: Final = """
+query ($namespace: String!, $jobs: String, $datasets: String) {
+  jobs(filter: {namespace: $namespace}, first: 200, after: $jobs) {
+    nodes {
+      __typename id namespace name facets { name validFrom } inputs { id } outputs { id }
+      latestRun { id state endedAt } runs(first: 0) { totalCount }
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+  datasets(filter: {namespace: $namespace}, first: 200, after: $datasets) {
+    nodes { __typename id namespace name updatedAt }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+"""
 
 
 def connect(
@@ -38,7 +52,7 @@ def connect(
         str | None, typer.Option("--namespace", help="Of its jobs. Default: what the producer is called.")
     ] = None,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Then wait for the first run of a job in that namespace.")
+        bool, typer.Option("--wait", help="Then wait for the first event of a job or dataset in that namespace.")
     ] = False,
     timeout: Annotated[
         float, typer.Option("--timeout", min=0, metavar="SECONDS", help="How long to wait at most.")
@@ -48,8 +62,8 @@ def connect(
 ) -> None:
     """Print what to paste so that a producer sends to a server.
 
-    With --wait, exits with 0 at the first run of the namespace that is new or has another state, and with 1 when none
-    comes: runs of others do not count, nor do events without a run. Where the server has keys, asking wants a reader's
+    With --wait, exits with 0 at the first job, run, state of a run or dataset of the namespace that is new or changed,
+    and with 1 when none comes: other namespaces do not count. Where the server has keys, asking wants a reader's
     (--api-key); an ingestor's may only send.
     """
     _check(url)
@@ -61,18 +75,16 @@ def connect(
 
     with Remote(url, api_key or key) as remote:
         # Before anything is printed: who pastes it at once must not be taken for somebody known.
-        before = _runs(remote, space)
+        before = _known(remote, space)
         _print(producer, url, space, key, as_json=as_json)
-        say(f"Waiting for the first run in {visible(space)} at {visible(url)} …")
+        say(f"Waiting for the first event in {visible(space)} at {visible(url)} …")
         arrived = _wait(remote, space, before, timeout)
     if arrived is None:
         raise CatalogError(
-            f"No run of a job in {space} came within {timeout:g} s.",
+            f"No event of a job or dataset in {space} came within {timeout:g} s.",
             fix="Is the producer told of this URL and namespace, and the key right?",
         )
-    job = arrived["job"]
-    said = visible(f"{arrived['state']} of {job['name']} in {job['namespace']}")
-    typer.secho(f"Connected: {said}.", err=True, fg=typer.colors.GREEN)
+    typer.secho(f"Connected: {visible(arrived)}.", err=True, fg=typer.colors.GREEN)
 
 
 def _print(producer: Producer, url: str, namespace: str, key: str | None, *, as_json: bool) -> None:
@@ -85,22 +97,43 @@ def _print(producer: Producer, url: str, namespace: str, key: str | None, *, as_
         say(f'  catalog connect {producer.value} --key "$(catalog keys create --role ingestor)"')
 
 
-def _wait(remote: Remote, namespace: str, before: Mapping[str, Any], timeout: float) -> Any:  # noqa: ANN401 - JSON
-    """The first run of the namespace that is not as it was; None where there is none in time."""
+def _wait(remote: Remote, namespace: str, before: Mapping[str, Any], timeout: float) -> str | None:
+    """What is the first in the namespace that is not as it was; None where there is nothing in time."""
     until = time.monotonic() + timeout
     while True:
-        new = [run for id, run in _runs(remote, namespace).items() if run != before.get(id)]
-        if new:
-            return new[0]
+        for id, thing in _known(remote, namespace).items():
+            if thing != before.get(id):
+                return _said(thing, before.get(id, {}))
         if time.monotonic() >= until:
             return None
         time.sleep(_PAUSE_SECONDS)
 
 
-def _runs(remote: Remote, namespace: str) -> dict[str, Any]:
+def _said(thing: Mapping[str, Any], before: Mapping[str, Any]) -> str:
+    run = thing.get("latestRun")
+    what = run["state"] + " of" if run and run != before.get("latestRun") else thing["__typename"].lower()
+    return f"{what} {thing['name']} in {thing['namespace']}"
+
+
+def _known(remote: Remote, namespace: str) -> dict[str, Any]:
+    """The jobs and datasets of the namespace by their ids, as they are now."""
+    found: dict[str, Any] = {}
+    after: dict[str, str | None] = {"jobs": None, "datasets": None}
+    more = True
+    while more:
+        pages = _ask(remote, {"namespace": namespace, **after})
+        # Where one list is longer, nothing is behind the end of the other.
+        for kind, page in pages.items():
+            found |= {thing["id"]: thing for thing in page["nodes"]}
+            after[kind] = page["pageInfo"]["endCursor"] or after[kind]
+        more = any(page["pageInfo"]["hasNextPage"] for page in pages.values())
+    return found
+
+
+def _ask(remote: Remote, variables: Mapping[str, object]) -> dict[str, Any]:
     import orjson
 
-    answer = remote.post("/graphql", orjson.dumps({"query": _QUERY}))
+    answer = remote.post("/graphql", orjson.dumps({"query": _QUERY, "variables": variables}))
     said = answer.body if isinstance(answer.body, dict) else {}
     if errors := said.get("errors"):
         raise CatalogError(
@@ -108,7 +141,8 @@ def _runs(remote: Remote, namespace: str) -> dict[str, Any]:
         )
     if not said.get("data"):
         raise CatalogError(f"{remote.url} answers no GraphQL: {answer.reason}", fix="Is the URL right?")
-    return {run["id"]: run for run in said["data"]["runs"]["nodes"] if run["job"]["namespace"] == namespace}
+    data: dict[str, Any] = said["data"]
+    return data
 
 
 def _check(url: str) -> None:

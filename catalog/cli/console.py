@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -86,8 +86,11 @@ def tell_json(value: object) -> None:
     tell(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
 
 
-def tell_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Rows for people on a terminal; separated by tabs, uncut and with the headings first, for other programs."""
+def tell_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, whole: Collection[str] = ()) -> None:
+    """Rows for people on a terminal; separated by tabs, uncut and with the headings first, for other programs.
+
+    Columns in `whole`, by their headings, are never broken: they hold what is copied into the next command.
+    """
     texts = [[visible("" if value is None else str(value)) for value in row] for row in rows]
     if not sys.stdout.isatty():
         tell("\n".join("\t".join(row) for row in [list(headings), *texts]))
@@ -97,7 +100,9 @@ def tell_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*headings, box=SIMPLE_HEAD)
+    table = Table(box=SIMPLE_HEAD)
+    for heading in headings:
+        table.add_column(heading, no_wrap=heading in whole)
     for row in texts:
         table.add_row(*(Text(text, overflow="fold") for text in row))
     Console().print(table)

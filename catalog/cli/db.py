@@ -88,4 +88,6 @@ def copy(
 
 
 def _shown(database: Database) -> str:
-    return database.url.render_as_string(hide_password=True)
+    from catalog.settings import masked
+
+    return masked(database.url.render_as_string(hide_password=False))

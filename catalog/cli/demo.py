@@ -99,7 +99,9 @@ def _is_of_others(target: Database) -> bool:
 
 
 def _confirm(target: Database) -> None:
-    where = visible(target.url.render_as_string(hide_password=True))
+    from catalog.settings import masked
+
+    where = visible(masked(target.url.render_as_string(hide_password=False)))
     if not _is_asking():
         raise BadRequest(
             f"The log of {where} has events that are not the demo's, and what is added to it stays for good.",

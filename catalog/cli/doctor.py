@@ -97,9 +97,11 @@ def _program() -> Iterator[Finding]:
 
 
 def _database(chosen: Settings) -> Iterator[Finding]:
+    from catalog.settings import masked
+
     try:
         with unchecked(chosen.database.url) as database:
-            shown = database.url.render_as_string(hide_password=True)
+            shown = masked(database.url.render_as_string(hide_password=False))
             file = Path(database.url.database or "") if database.is_sqlite else None
             if file is not None and not (file.exists() and file.stat().st_size):
                 yield Finding("database", State.WARNING, f"{shown}: nothing there yet", "`catalog serve` begins it.")
@@ -163,7 +165,8 @@ def _contents(connection: Read) -> Iterator[Finding]:
     fix = "`catalog rebuild --failed-only` tries them again, after an upgrade for example."
     yield _warned("graph", log.failed, "everything is in the graph", f"{log.failed} events are not in the graph", fix)
     fix = "`catalog quarantine list` says why; `catalog quarantine retry --all` tries again."
-    yield _warned("quarantine", log.quarantined, "nothing waits", f"{log.quarantined} bodies are no events", fix)
+    waiting = ", ".join(f"{count} {code}" for code, count in sorted(log.quarantined.items()))
+    yield _warned("quarantine", len(waiting), "nothing waits", f"refused: {waiting}", fix)
     ahead = ((log.newest or 0) / _MICROSECONDS) - time.time()
     yield _judged(
         "clock",

@@ -107,6 +107,7 @@ def list_(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
             )
             for key in found
         ),
+        whole=("prefix",),
     )
 
 
@@ -167,6 +168,16 @@ def _state(key: Key, at: int) -> str:
 
 def _moment(text: str, now: int) -> int:
     """Microseconds since 1970 UTC of a time, or of so many hours, days or weeks from now."""
+    at = _microseconds(text, now)
+    if shown_time(at) is None:
+        raise typer.BadParameter(
+            f"{text} is outside of the years 1 to 9999. Leave it out for a key that never ends.",
+            param_hint="--expires",
+        )
+    return at
+
+
+def _microseconds(text: str, now: int) -> int:
     number, unit = text[:-1], text[-1:]
     if unit in _SECONDS and number.isascii() and number.isdecimal() and len(number) <= 6:  # noqa: PLR2004 - in digits
         return now + int(number) * _SECONDS[unit] * 1_000_000

@@ -50,6 +50,7 @@ def list_(
             (_receipt(row), shown_time(row.received_at), row.size, row.source, row.code, row.pointer, row.reason)
             for row in rows
         ],
+        whole=("receipt",),
     )
     say(f"{len(rows)} in quarantine; `catalog quarantine show RECEIPT` shows one.")
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -14,9 +14,6 @@ import catalog
 from catalog.cli.console import say
 from catalog.cli.databases import DatabaseOption, begin, settings, unchecked
 from catalog.domain.errors import BadRequest, Unavailable
-
-if TYPE_CHECKING:
-    from catalog.store.engine import Database
 
 
 def serve(
@@ -53,8 +50,9 @@ def run(
     chosen = settings(database)
     chosen = replace(chosen, host=host or chosen.host, port=chosen.port if port is None else port)
     begin(chosen.database.url)
+    url = chosen.database.url
     # Who asked for JSON reads lines by a program, which has no use for advice.
-    greet = _log_start if chosen.log.format == "json" else partial(_greet, chosen.database.url, advise)
+    greet = partial(_log_start, url) if chosen.log.format == "json" else partial(_greet, url, advise)
     try:
         app.serve(chosen, greet, workers, log=True)
     except BadRequest as error:
@@ -63,19 +61,21 @@ def run(
         ) from error
 
 
-def _log_start(url: str) -> None:
-    logging.getLogger("catalog.serve").info("serving at %s", url)
+def _log_start(database: str, url: str) -> None:
+    logging.getLogger("catalog.serve").info("serving at %s", url, extra={"fields": {"url": url, **_about(database)}})
 
 
 def _greet(database: str, advise: Callable[[str], None], url: str) -> None:
-    with unchecked(database) as opened:
-        where = opened.url.render_as_string(hide_password=True)
-        access = _access(opened)
     say(f"Lineage Catalog {catalog.__version__} at {url}")
-    say(f"  data    {where}")
-    say(f"  access  {access}")
-    advise(url)
+    for name, said in _about(database).items():
+        say(f"  {name:<6}  {said}")
+    advise(_reached(url))
     say("Ctrl-C stops it.")
+
+
+def _reached(url: str) -> str:
+    """The URL by which this machine reaches a server that listens on all addresses, which nobody can connect to."""
+    return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
 
 
 def _advise(url: str) -> None:
@@ -85,11 +85,17 @@ def _advise(url: str) -> None:
     say(f"  open {url}/graphql")
 
 
-def _access(database: Database) -> str:
+def _about(database: str) -> dict[str, str]:
+    from catalog.settings import masked
+
+    return {"data": masked(database), "access": _access(database)}
+
+
+def _access(database: str) -> str:
     from catalog.store import keys
 
     try:
-        with database.read() as connection:
+        with unchecked(database) as opened, opened.read() as connection:
             if keys.exist(connection):
                 return f"by key: {keys.count_usable(connection)} can be used"
     except Unavailable:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ExceptionContext, event, func, select
+from sqlalchemy import ExceptionContext, Row, event, func, select
 
 from catalog.store.engine import Database, Read
 from catalog.store.tables import log_body, log_entry, log_head, quarantine
 
 FLOORS: Final = {"PostgreSQL": (14,), "SQLite": (3, 35)}
 """The oldest that the tests' statements run on: SQLite answers RETURNING from 3.35 on."""
+
+NEWEST: Final = 10_000
+"""Entries of the log that `sizes` looks at for those that are not in the graph."""
+
+_FAILED: Final = select(func.count()).where(log_entry.c.failure.is_not(None))
+_REFUSED: Final = select(quarantine.c.code, func.count()).group_by(quarantine.c.code)
 
 _SQLITE_SYNCHRONOUS: Final = ("off", "normal", "full", "extra")
 
@@ -39,9 +45,16 @@ class Durability:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much there is: entries of the log, and bodies in quarantine by the code of their reason."""
+    """How much there is.
+
+    Attributes:
+        log: Entries of the log.
+        failed: Of the newest `NEWEST` entries, those that are not in the graph.
+        quarantine: Bodies in quarantine by the code of their reason.
+    """
 
     log: int
+    failed: int
     quarantine: Mapping[str, int]
 
 
@@ -56,7 +69,7 @@ class LogState:
         bodies: How many entries have their bytes; others were erased.
         newest: When the last one was received; None without any.
         failed: Entries that are in the log and not in the graph.
-        quarantined: Bodies in quarantine that no later try has accepted.
+        quarantined: Bodies in quarantine that no later try has accepted, by the code of their reason.
     """
 
     size: int
@@ -65,7 +78,7 @@ class LogState:
     bodies: int
     newest: int | None
     failed: int
-    quarantined: int
+    quarantined: Mapping[str, int]
 
 
 def version(connection: Read) -> tuple[int, ...]:
@@ -89,21 +102,22 @@ def durability(connection: Read) -> Durability:
 
 
 def sizes(connection: Read) -> Sizes:
-    """Two short statements, for who asks every few seconds.
+    """Three short statements, for who asks every few seconds.
 
     What was accepted when it was tried again counts too: whether it was stands behind the body, and reading over all
-    bodies for that is what nobody wants every few seconds.
+    bodies for that is what nobody wants every few seconds. Nor is the whole log read for what is not in the graph, as
+    there is no index of it: new failures are what one wants to hear of at once, and `log_state` counts them all.
     """
-    size = connection.execute(select(log_head.c.size)).scalar()
-    counted = connection.execute(select(quarantine.c.code, func.count()).group_by(quarantine.c.code))
-    return Sizes(size or 0, {code: count for code, count in counted})  # noqa: C416 - rows are no pairs to dict()
+    size = connection.execute(select(log_head.c.size)).scalar() or 0
+    failed = connection.execute(_FAILED.where(log_entry.c.seq >= size - NEWEST)).scalar_one()
+    return Sizes(size, failed, _by_code(connection.execute(_REFUSED)))
 
 
 def log_state(connection: Read) -> LogState:
     """Everything counted: a scan of two indexes and of the entries."""
     entries, last = connection.execute(select(func.count(), func.max(log_entry.c.seq))).one()
-    failed = connection.execute(select(func.count()).where(log_entry.c.failure.is_not(None))).scalar_one()
-    waiting = connection.execute(select(func.count()).where(quarantine.c.retried_at.is_(None))).scalar_one()
+    failed = connection.execute(_FAILED).scalar_one()
+    waiting = connection.execute(_REFUSED.where(quarantine.c.retried_at.is_(None)))
     return LogState(
         size=connection.execute(select(log_head.c.size)).scalar() or 0,
         entries=entries,
@@ -111,8 +125,12 @@ def log_state(connection: Read) -> LogState:
         bodies=connection.execute(select(func.count(log_body.c.seq))).scalar_one(),
         newest=connection.execute(select(log_entry.c.received_at).where(log_entry.c.seq == last)).scalar(),
         failed=failed,
-        quarantined=waiting,
+        quarantined=_by_code(waiting),
     )
+
+
+def _by_code(rows: Iterable[Row[str, int]]) -> dict[str, int]:
+    return {code: count for code, count in rows}  # noqa: C416 - rows are no pairs to dict()
 
 
 def damage(connection: Read) -> list[str]:

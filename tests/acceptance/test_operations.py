@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -107,7 +108,9 @@ def test_off_a_terminal_every_line_of_the_log_is_json_in_every_process(sqlite_ur
     assert server.stderr is not None
     first = server.stderr.readline()
     client = object.__new__(Server)
-    client.url = "http://127.0.0.1:" + first.rpartition(":")[2].partition('"')[0].strip()
+    found = re.search(r"http://127\.0\.0\.1:[0-9]+", first)
+    assert found, first
+    client.url = found[0]
     assert client.request("POST", ONE, b"{}")[0] == 400
     server.terminate()
     rest = server.communicate(timeout=15)[1].splitlines()
@@ -115,7 +118,9 @@ def test_off_a_terminal_every_line_of_the_log_is_json_in_every_process(sqlite_ur
     lines = [json.loads(line) for line in ([first, *rest] if form == "json" else rest) if line.startswith("{")]
     assert [line["status"] for line in lines if line["logger"] == "catalog.requests"] == [400]
     if form == "json":
-        assert lines[0]["message"].startswith("serving at http://127.0.0.1:")
+        assert lines[0]["message"] == f"serving at {lines[0]['url']}"
+        assert lines[0]["data"] == sqlite_url
+        assert lines[0]["access"].startswith("no keys: who reaches it may read and write")
 
 
 @contextmanager

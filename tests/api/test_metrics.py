@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import update
 from starlette.testclient import TestClient
 
 from builders import encode
@@ -19,6 +20,8 @@ from catalog.api import metrics
 from catalog.app import Service
 from catalog.domain.errors import Unavailable
 from catalog.ingest.tally import OUTCOMES
+from catalog.store import health
+from catalog.store.tables import log_entry
 from servers import Server
 
 ONE, MANY = "/api/v1/lineage", "/api/v1/lineage/batch"
@@ -55,6 +58,7 @@ def test_a_server_nobody_has_used_says_zero_rather_than_nothing(client: TestClie
     assert outcomes(seen) == {}
     assert seen["catalog_ingest_received_total http"] == 0
     assert (seen["catalog_log_index"], seen["catalog_db_up"], seen["catalog_processes"]) == (0, 1, 1)
+    assert seen["catalog_graph_failed_events"] == 0
     assert seen["catalog_authz_denied_total 401"] == 0
     assert seen["process_resident_memory_bytes"] > 10_000_000
 
@@ -135,6 +139,18 @@ def test_a_database_that_is_away_is_said_and_its_numbers_are_left_out(
     seen = of(client)
     assert seen["catalog_db_up"] == 0
     assert "catalog_log_index" not in seen
+
+
+def test_events_that_are_in_the_log_and_not_in_the_graph_are_counted_among_the_newest(
+    client: TestClient, service: Service, monkeypatch: pytest.MonkeyPatch
+):
+    for name in "abc":
+        client.post(ONE, content=event(name))
+    with service.database.write() as connection:
+        connection.execute(update(log_entry).where(log_entry.c.seq < 2).values(failure="x"))
+    assert of(client)["catalog_graph_failed_events"] == 2
+    monkeypatch.setattr(health, "NEWEST", 2)
+    assert of(client)["catalog_graph_failed_events"] == 1
 
 
 def test_errors_of_the_driver_are_counted_by_code(client: TestClient, service: Service):

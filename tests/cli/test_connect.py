@@ -1,4 +1,4 @@
-"""`catalog connect`: what it prints is what the producers are run with, and it sees the first run arrive."""
+"""`catalog connect`: what it prints is what the producers are run with, and it sees the first event arrive."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import shlex
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from builders import encode
 from catalog.cli.producers import Producer, lines, settings
 from servers import Server
 
@@ -127,36 +129,90 @@ def test_it_connects_to_a_server_with_keys_by_an_ingestors_and_sees_it_by_a_read
     assert "of hello in python." in told
 
 
-def runs(*states: tuple[str, str], namespace: str = "dbt") -> dict[str, Any]:
-    job = {"namespace": namespace, "name": "etl"}
-    return {"data": {"runs": {"nodes": [{"id": id, "state": state, "job": job} for id, state in states]}}}
+END: dict[str, Any] = {"hasNextPage": False, "endCursor": None}
+
+
+def jobs(*states: str) -> dict[str, Any]:
+    """What the server says of jobs by the states of their latest runs."""
+    nodes = [
+        {"__typename": "Job", "id": name, "namespace": "dbt", "name": name, "latestRun": {"id": "1", "state": state}}
+        for name, state in zip(("etl", "elt"), states, strict=False)
+    ]
+    return {"data": {"jobs": {"nodes": nodes, "pageInfo": END}, "datasets": {"nodes": [], "pageInfo": END}}}
 
 
 def test_what_was_there_before_is_not_taken_for_an_arrival(run: Any, server: Any) -> None:
-    server.says(200, runs(("1", "COMPLETE")))
+    server.says(200, jobs("COMPLETE"))
 
     ran = run("connect", "dbt", "--url", server.url, "--wait", "--timeout", "0", code=1)
 
-    assert "No run of a job in dbt came within 0 s." in ran.err
+    assert "No event of a job or dataset in dbt came within 0 s." in ran.err
 
 
-@pytest.mark.parametrize("arrived", [(("2", "COMPLETE"), ("1", "START")), (("1", "COMPLETE"),)])
-def test_a_new_run_or_a_new_state_of_one_is_an_arrival(
-    arrived: tuple[tuple[str, str], ...], run: Any, server: Any
+@pytest.mark.parametrize("arrived", [("COMPLETE",), ("START", "COMPLETE")])
+def test_a_new_run_or_a_new_state_of_one_is_an_arrival(arrived: tuple[str, ...], run: Any, server: Any) -> None:
+    server.says(200, jobs("START")).says(200, jobs(*arrived))
+
+    said = run("connect", "dbt", "--url", server.url, "--wait").err
+
+    assert f"Connected: COMPLETE of {'etl' if len(arrived) == 1 else 'elt'} in dbt." in said
+
+
+def test_a_server_that_says_there_is_more_is_asked_for_it(run: Any, server: Any) -> None:
+    first, last = jobs("START"), jobs("START", "COMPLETE")
+    first["data"]["jobs"]["pageInfo"] = {"hasNextPage": True, "endCursor": "one"}
+    first["data"]["datasets"]["pageInfo"] = {"hasNextPage": False, "endCursor": "all"}
+    server.says(200, jobs("START")).says(200, first).says(200, last)
+
+    assert "COMPLETE of elt in dbt." in run("connect", "dbt", "--url", server.url, "--wait").err
+    asked = [json.loads(body)["variables"] for _, _, body in server.requests]
+    assert asked[2] == {"namespace": "dbt", "jobs": "one", "datasets": "all"}
+
+
+def event(hour: int, **of: Any) -> bytes:
+    return encode({"eventTime": f"2026-03-02T{hour:02}:00:00Z", "producer": "https://example.com", **of})
+
+
+def named(name: str, namespace: str = "dbt", **facets: Any) -> dict[str, Any]:
+    return {"namespace": namespace, "name": name, "facets": facets}
+
+
+RUN = {"runId": "019cace3-7c00-7000-8000-000000000001"}
+DOCUMENTED = {"documentation": {"_producer": "https://example.com", "_schemaURL": "https://x", "description": "d"}}
+
+
+@pytest.mark.parametrize(
+    ("arriving", "said"),
+    [
+        (event(9, eventType="START", run=RUN, job=named("new")), "START of new in dbt"),
+        (event(9, job=named("new")), "job new in dbt"),
+        (event(9, job=named("known 210", **DOCUMENTED)), "job known 210 in dbt"),
+        (event(9, job=named("known 210"), outputs=[named("d", "elsewhere")]), "job known 210 in dbt"),
+        (event(7, eventType="COMPLETE", run=RUN, job=named("known 210")), "job known 210 in dbt"),
+        (event(9, dataset=named("new")), "dataset new in dbt"),
+        (event(9, dataset=named("known", **DOCUMENTED)), "dataset known in dbt"),
+        (event(9, eventType="START", run=RUN, job=named("new", "elsewhere")), None),
+    ],
+    ids=["run", "job", "job's facet", "job's output", "earlier run", "dataset", "dataset's facet", "other namespace"],
+)
+def test_every_first_event_of_the_namespace_is_an_arrival_whatever_the_others_have_sent(
+    catalog: Server, run: Any, monkeypatch: pytest.MonkeyPatch, arriving: bytes, said: str | None
 ) -> None:
-    server.says(200, runs(("1", "START"))).says(200, runs(*arrived))
+    later = [
+        event(8, eventType="COMPLETE", run={"runId": str(uuid.UUID(int=n))}, job=named(f"known {n:03}", space))
+        for n in range(1, 221)
+        for space in ("dbt", "later")
+    ]
+    many = b"[%s]" % b",".join([*later, event(8, dataset=named("known"))])
+    assert catalog.request("POST", "/api/v1/lineage/batch", many)[1]["summary"]["failed"] == 0
+    monkeypatch.setattr(
+        "catalog.cli.connect.time.sleep", lambda _: catalog.request("POST", "/api/v1/lineage", arriving)
+    )
+    waiting = ("connect", "dbt", "--url", catalog.url, "--wait", "--timeout", "30" if said else "0.1")
 
-    assert "Connected: COMPLETE of etl in dbt." in run("connect", "dbt", "--url", server.url, "--wait").err
+    told = run(*waiting, code=0 if said else 1).err
 
-
-def test_runs_of_other_namespaces_are_nobodys_arrival(run: Any, server: Any) -> None:
-    server.says(200, runs()).says(200, runs(("1", "START"), namespace="n"))
-    waiting = ("connect", "dbt", "--url", server.url, "--wait", "--timeout", "0.1")
-
-    assert "No run of a job in dbt came" in run(*waiting, code=1).err
-    server.says(200, runs()).says(200, runs(("1", "START"), namespace="n"))
-    server.answers[:] = server.answers[-2:]
-    assert "of etl in n." in run(*waiting, "--namespace", "n").err
+    assert (f"Connected: {said}." if said else "No event of a job or dataset in dbt came") in told
 
 
 @pytest.mark.parametrize("producer", [Producer.SPARK, Producer.FLINK])
@@ -166,7 +222,7 @@ def test_a_key_among_arguments_comes_with_a_warning(producer: Producer) -> None:
 
 
 def test_waiting_asks_with_the_readers_key_and_prints_the_ingestors(run: Any, server: Any) -> None:
-    server.says(200, runs()).says(200, runs(("1", "START")))
+    server.says(200, jobs()).says(200, jobs("START"))
 
     ran = run("connect", "dbt", "--url", server.url, "--key", "cat_send", "--api-key", "cat_ask", "--wait")
 

@@ -53,6 +53,13 @@ def test_a_table_on_a_terminal_shows_all_of_a_long_text() -> None:
     assert "[red]no markup[/red]" in screen.getvalue()
 
 
+def test_what_is_copied_from_a_table_is_not_broken_on_a_narrow_terminal() -> None:
+    with terminal() as screen:
+        tell_table(("prefix", "a", "b"), [("4fQx81Lm", "x " * 60, "y" * 60)], whole=("prefix",))
+    assert " 4fQx81Lm " in screen.getvalue()
+    assert screen.getvalue().count("y") == 60
+
+
 @given(st.text())
 def test_visible_text_is_printable_and_unchanged_where_it_was(text: str) -> None:
     assert visible(text).isprintable()

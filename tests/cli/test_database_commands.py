@@ -128,6 +128,7 @@ def test_the_settings_are_shown_as_they_are_here(run: Any, monkeypatch: pytest.M
     monkeypatch.setenv("CATALOG_DATABASE_URL", "postgresql://me:hunter2@db/catalog")
     said = run("config", "show")
     assert ["CATALOG_PORT", "9001", "8180"] in [row[:3] for row in said.rows]
+    assert ["CATALOG_DATABASE_URL", "postgresql://me:***@db/catalog"] in [row[:2] for row in said.rows]
     assert "hunter2" not in said.out
     assert {"name", "key", "value", "default", "origin", "about"} == set(run("config", "show", "--json").json[0])
 

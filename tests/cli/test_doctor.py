@@ -12,6 +12,7 @@ from sqlalchemy import delete, text, update
 
 from builders import ran
 from catalog.cli import doctor, floors
+from catalog.domain.callers import Caller, Role
 from catalog.ingest.accept import Ingest, Received
 from catalog.store.engine import Database
 from catalog.store.tables import log_entry
@@ -88,12 +89,15 @@ def test_an_entry_that_is_gone_is_a_problem(run: Any, url: str):
 
 def test_what_waits_for_somebody_is_a_warning_with_the_command_for_it(run: Any, url: str):
     database = Database(url)
-    Ingest(database).accept([Received(b"{", "test")])
+    theirs = ran(("theirs", "j")).event("COMPLETE", 0)
+    team = Caller("team", Role.INGESTOR, ("ours",))
+    Ingest(database).accept([Received(b"{", "test"), Received(theirs, "test", team)])
     database.close()
     change(url, update(log_entry).where(log_entry.c.seq == 1).values(failure="x"))
     found = examined(run, url)
     assert {name for name, one in found.items() if one["state"] == "warning"} == {"graph", "quarantine"}
     assert "catalog rebuild --failed-only" in found["graph"]["fix"]
+    assert found["quarantine"]["says"] == "refused: 1 forbidden, 1 parse"
     assert "catalog quarantine list" in found["quarantine"]["fix"]
 
 

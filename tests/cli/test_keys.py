@@ -58,6 +58,10 @@ def test_what_can_be_no_key_is_an_error_that_says_why(run: Run, database_url: st
     assert "only what an ingestor writes" in refused("--role", "reader", "--namespace", "n", code=1)
     assert "expired already" in refused("--role", "reader", "--expires", "2001-01-01", code=1)
     assert "is no time" in refused("--role", "reader", "--expires", "soon", code=2)
+    for late in ("999999w", "9999-12-31T23:59:59-01:00"):
+        assert "is outside of the years 1 to 9999" in " ".join(
+            refused("--role", "reader", "--expires", late, code=2).split()
+        )
     assert "--role" in refused(code=2)
     assert run("keys", "list", "--database", database_url).rows == []
 
