@@ -24,6 +24,7 @@ import orjson
 import pytest
 from graphql import build_schema, parse, validate
 
+import warm
 from catalog.api.graphql.schema import execute
 from catalog.store.engine import Database
 
@@ -139,8 +140,8 @@ def missing(shown: Sequence[str], output: str) -> list[str]:
 class Reader:
     """Somebody who does what a page says, in a directory of its own. Exports last from command to command."""
 
-    def __init__(self, folder: Path, known: dict[str, str]) -> None:
-        """`known` is what pages write, and what it is here."""
+    def __init__(self, folder: Path, known: dict[str, str], found_in: Path) -> None:
+        """`known` is what pages write, and what it is here; commands are looked for in `found_in` first."""
         self.folder = folder / "checkout"
         self.folder.mkdir()
         self.exports = folder / "exports"
@@ -152,8 +153,8 @@ class Reader:
         # PYTHON…: a setting that keeps Python from storing what it has compiled makes every command slow.
         foreign = ("CATALOG_", "OPENLINEAGE_", "PYTHON")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-        here = {"PATH": f"{VENV / 'bin'}:{os.environ['PATH']}", "HOME": str(folder), "NO_PROXY": "*", "no_proxy": "*"}
-        self.environ = kept | here
+        path = f"{found_in}:{VENV / 'bin'}:{os.environ['PATH']}"
+        self.environ = kept | {"PATH": path, "HOME": str(folder), "NO_PROXY": "*", "no_proxy": "*"}
 
     def close(self) -> None:
         for server in self.servers:
@@ -267,9 +268,15 @@ def told(demo_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(shutil.copyfile(demo_file, tmp_path_factory.mktemp("demo") / "catalog.db"))
 
 
+@pytest.fixture(scope="session")
+def warm_commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with warm.commands(tmp_path_factory.mktemp("commands")) as folder:
+        yield folder
+
+
 @pytest.mark.parametrize("page", [page for page in RUN if blocks(page)], ids=name_of)
 def test_what_a_page_says_can_be_done_and_answers_as_it_shows(
-    page: Path, tmp_path: Path, request: pytest.FixtureRequest
+    page: Path, tmp_path: Path, warm_commands: Path, request: pytest.FixtureRequest
 ):
     text = page.read_text(encoding="utf-8")
     if "$ curl " in text and shutil.which("curl") is None:
@@ -279,7 +286,7 @@ def test_what_a_page_says_can_be_done_and_answers_as_it_shows(
         if f"={POSTGRES}" in text:
             new_url = request.getfixturevalue("new_postgres_url")
             known[POSTGRES] = shlex.quote(stack.enter_context(new_url(migrated=False)))
-        reader = Reader(tmp_path, known)
+        reader = Reader(tmp_path, known, warm_commands)
         stack.callback(reader.close)
         if name_of(page) in ASKS_THE_DEMO:
             shutil.copyfile(request.getfixturevalue("told"), reader.folder / "catalog.db")

@@ -1,4 +1,8 @@
-"""`ask(query)` answers from the demo; `lineage(name, …)` are the names one hop around a dataset of its warehouse."""
+"""What the demo tells, and what it answers.
+
+`story` is every event; `ask(query)` answers from the demo; `upstream(name, …)` are the names from which a dataset of
+its warehouse was made.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import pytest
 
 from catalog.api.graphql.limits import Limits
 from catalog.api.graphql.schema import execute
+from catalog.demo import events
 from catalog.store.engine import Database
 
 Ask = Callable[..., Any]
@@ -20,6 +25,11 @@ WAREHOUSE = "snowflake://harbour-eu"
 _UPSTREAM = """query ($of: [EntityRef!]!, $asOf: DateTime, $depth: Int) {
   lineage(of: $of, direction: UPSTREAM, depth: $depth, asOf: $asOf) { nodes { name depth } }
 }"""
+
+
+@pytest.fixture(scope="session")
+def story() -> list[bytes]:
+    return list(events())
 
 
 @pytest.fixture

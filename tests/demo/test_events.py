@@ -12,7 +12,6 @@ from contextlib import AbstractContextManager
 
 from openlineage.client.serde import Serde
 
-from catalog.demo import events
 from catalog.demo.story import sent
 from catalog.demo.wire import Writer
 from catalog.ingest.accept import Ingest, Outcome, Receipt, Received
@@ -33,10 +32,8 @@ def test_two_processes_tell_the_same_bytes() -> None:
     assert digest("1") == digest("2")
 
 
-def test_no_two_events_are_alike() -> None:
-    told = list(events())
-
-    assert len(set(told)) == len(told)
+def test_no_two_events_are_alike(story: list[bytes]) -> None:
+    assert len(set(story)) == len(story)
 
 
 def test_events_are_written_as_the_client_writes_them() -> None:
@@ -45,8 +42,8 @@ def test_events_are_written_as_the_client_writes_them() -> None:
         assert writer.write(one.event).decode() == Serde.to_json(one.event)
 
 
-def test_what_is_told_is_of_the_sixty_days() -> None:
-    days = sorted({json.loads(raw)["eventTime"][:10] for raw in events()})
+def test_what_is_told_is_of_the_sixty_days(story: list[bytes]) -> None:
+    days = sorted({json.loads(raw)["eventTime"][:10] for raw in story})
 
     assert (days[0], days[-1], len(days)) == ("2026-09-20", "2026-11-18", 60)
 
@@ -62,19 +59,18 @@ def taken(database: Database, told: list[bytes]) -> tuple[list[Outcome], list[tu
         return outcomes, list(maintenance.canonical_dump(connection))
 
 
-def test_every_event_is_accepted_without_a_warning_and_again_as_known(database: Database) -> None:
-    told = list(events())
-    first, _ = taken(database, told)
-    again, _ = taken(database, told)
+def test_every_event_is_accepted_without_a_warning_and_again_as_known(database: Database, story: list[bytes]) -> None:
+    first, _ = taken(database, story)
+    again, _ = taken(database, story)
 
     assert all(isinstance(one, Receipt) and not one.warnings and not one.duplicate for one in first)
     assert all(isinstance(one, Receipt) and one.duplicate for one in again)
 
 
 def test_the_order_in_which_it_is_told_does_not_matter(
-    demo: Database, new_database: Callable[[], AbstractContextManager[Database]]
+    demo: Database, story: list[bytes], new_database: Callable[[], AbstractContextManager[Database]]
 ) -> None:
-    told = list(events())
+    told = story.copy()
     random.Random("harbour").shuffle(told)
     with new_database() as other:
         _, shuffled = taken(other, told)

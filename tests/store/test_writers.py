@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from catalog.ingest.accept import Ingest, Receipt, Received
 from catalog.store import maintenance
 from catalog.store.engine import Database
 from catalog.store.tables import log_entry, metadata
+from servers import FORKING
 
 PROCESSES, THREADS, RUNS = 4, 4, 12
 WRITES = re.compile(r"(?:INSERT INTO|DELETE FROM) (?P<table>\w+)")
@@ -64,7 +64,7 @@ def test_sixteen_writers_in_four_processes_make_the_graph_of_one(
 ) -> None:
     shares = [[process * THREADS + thread for thread in range(THREADS)] for process in range(PROCESSES)]
     before = deadlocks(postgres_url)
-    with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
+    with FORKING.Pool(PROCESSES) as pool:
         acknowledged = sum(pool.starmap(write_as, [(postgres_url, share) for share in shares]))
     many = Database(postgres_url)
     with many.read() as connection:
