@@ -210,8 +210,10 @@ class Oracle:
         latest: dict[Node, Event] = {}
         for event in self.events:
             if event.at <= moment and "run" not in event.body:
-                kind = "job" if "job" in event.body else "dataset"
-                latest[kind, *name_of(event.body[kind])] = event
+                if "job" in event.body:
+                    latest["JOB", *name_of(event.body["job"])] = event
+                else:
+                    latest[node(self.one_name(name_of(event.body["dataset"])))] = event
         yield from map(declaration, latest.values())
 
     def is_streaming(self, job: Name) -> bool:

@@ -409,7 +409,37 @@ def test_a_facet_that_cannot_be_read_is_kept_and_its_sender_told(database: Datab
     (receipt,) = take(database, broken.event("COMPLETE", 1))
 
     assert [(warning.code, warning.pointer) for warning in receipt.warnings] == [("lineage-shape", "/job")]
-    assert whole_graph(database, Granularity.DATASET) == {("a", "c", I)}
+    assert whole_graph(database, Granularity.DATASET) == set()
+    assert whole_graph(database, Granularity.JOB) == {("a", "etl", I), ("etl", "c", I)}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [named("c"), {"type": "DATASET", "name": "d", "inputs": []}, {**table("d"), "inputs": [named("a")]}, "c", 5, [[]]],
+)
+def test_a_part_that_cannot_be_read_takes_no_other_with_it(database: Database, part: Any) -> None:
+    (receipt,) = take(database, etl(into(table("c"), table("a")), part).event("COMPLETE", 1))
+
+    (warning,) = receipt.warnings
+    assert (warning.code, warning.pointer) == ("lineage-shape", "/job")
+    assert warning.detail == "Parts of the facet lineage could not be read, 1: kept, but in no answer."
+    assert whole_graph(database, Granularity.DATASET) == {("a", "c", E)}
+
+
+def test_a_column_source_that_cannot_be_read_takes_no_other_with_it(database: Database) -> None:
+    fields = {"x": {"inputFields": [named("b"), {**named("a"), "field": "k"}]}}
+    run = ran("etl").reading("a", "b").writing("c", columnLineage=facet(fields=fields))
+    (receipt,) = take(database, run.event("COMPLETE", 1))
+
+    assert [(warning.code, warning.pointer) for warning in receipt.warnings] == [("lineage-shape", "/outputs")]
+    assert whole_graph(database, Granularity.DATASET) == {("a", "c", "COLUMN")}
+
+
+def test_a_declaration_that_cannot_be_read_still_takes_the_place_of_the_one_before(database: Database) -> None:
+    said = [facet(inputs=[table("a")]), facet(inputs=[named("b")])]
+    take(database, *(declared_dataset("v", at, lineage=one) for at, one in enumerate(said)))
+
+    assert whole_graph(database, Granularity.DATASET) == set()
 
 
 def test_a_dataset_event_has_no_own_job(database: Database) -> None:

@@ -168,9 +168,13 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class ColumnsFrom:
-    """The `columnLineage` facet: sources of single columns, and of the dataset as a whole (column None)."""
+    """The `columnLineage` facet: sources of single columns, and of the dataset as a whole (column None).
+
+    `unread` is how many of its parts could not be read.
+    """
 
     flows: tuple[tuple[str | None, Source], ...]
+    unread: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +195,10 @@ class LineageEntry:
 
 @dataclass(frozen=True, slots=True)
 class Explicit:
-    """The explicit `lineage` facet of a job or of a dataset."""
+    """The explicit `lineage` facet of a job or of a dataset; `unread` is how many of its parts could not be read."""
 
     entries: tuple[LineageEntry, ...]
+    unread: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from catalog.domain.changes import Change, ColumnsFrom, Name, Source, Transformation
-from catalog.domain.wire import HowMade, Shape, present, reader, transformations
+from catalog.domain.salvage import part_reader
+from catalog.domain.wire import HowMade, Shape, present, transformations
 from catalog.domain.words import Scope
 
 if TYPE_CHECKING:
@@ -33,21 +34,23 @@ class _Facet(Shape):
     dataset: list[_InputField | None] | None = None
 
 
-_read: Final = reader(_Facet)
+_read: Final = part_reader(_Facet)
 
 
 def changes(payload: bytes) -> tuple[Change, ...]:
     """One flow for each pair of target and source column; the columns that shape all rows have no target.
 
     Raises:
-        ValueError: this is no such facet.
+        ValueError: this is no such facet, or nothing of it can be read.
     """
-    facet = _read(payload)
+    facet, unread = _read(payload)
     flows: list[tuple[str | None, Source]] = [(None, source) for source in _sources(facet.dataset, ())]
     for name, column in (facet.fields or {}).items():
         if column is not None:
             flows += [(name, source) for source in _sources(column.input_fields, _said_of_all(column))]
-    return (ColumnsFrom(tuple(flows)),)
+    if unread and not flows:
+        raise ValueError("no field of the columnLineage facet can be read")
+    return (ColumnsFrom(tuple(flows), unread),)
 
 
 def _said_of_all(column: _Column) -> tuple[Transformation, ...]:

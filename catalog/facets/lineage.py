@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from catalog.domain.changes import Change, Explicit, LineageEntry, Name, Source
-from catalog.domain.wire import HowMade, Shape, present, reader, transformations
+from catalog.domain.salvage import part_reader
+from catalog.domain.wire import HowMade, Shape, present, transformations
 from catalog.domain.words import Scope
 
 if TYPE_CHECKING:
@@ -21,6 +22,13 @@ class _Subject(Shape):
     namespace: str | None = None
     name: str | None = None
     run_id: str | None = None
+
+    def __post_init__(self) -> None:
+        # Of what is known today only the event's own job may go without a name. Half a name is a mistake, never the
+        # own job; of other kinds nobody knows yet what a name is.
+        kind, parts = self.type.upper(), (self.namespace, self.name)
+        if kind in _KNOWN and None in parts and (kind != "JOB" or parts != (None, None)):
+            raise ValueError(f"a {self.type} in a lineage facet needs a namespace and a name")
 
 
 class _Input(_Subject):
@@ -43,23 +51,27 @@ class _Facet(Shape):
     fields: dict[str, _Column | None] | None = None
 
 
-_read: Final = reader(_Facet)
+_read: Final = part_reader(_Facet)
 _KNOWN: Final = frozenset({"DATASET", "JOB"})
 
 
 def changes(payload: bytes) -> tuple[Change, ...]:
-    """The entries of a job's facet, or the one entry that a dataset's facet is.
+    """The entries of a job's facet, or the one entry that a dataset's facet is: those parts that can be read.
 
     Raises:
-        ValueError: this is no such facet, or a dataset has no name.
+        ValueError: this is no such facet, or nothing of it can be read.
     """
-    facet = _read(payload)
+    facet, unread = _read(payload)
     if facet.entries is not None:
-        return (Explicit(tuple(map(_entry, present(facet.entries)))),)
-    if facet.inputs is None and facet.fields is None:
+        entries = tuple(map(_entry, present(facet.entries)))
+        if unread and not entries:
+            raise ValueError("no entry of the lineage facet can be read")
+        return (Explicit(entries, unread),)
+    sources, columns = _sources(facet.inputs), tuple(_columns(facet.fields))
+    sourceless = _sourceless(facet.inputs, facet.fields)
+    if (facet.inputs is None and facet.fields is None) or (unread and not (sources or columns or sourceless)):
         raise ValueError("a lineage facet with neither entries nor inputs nor fields")
-    columns, sourceless = tuple(_columns(facet.fields)), _sourceless(facet.inputs, facet.fields)
-    return (Explicit((LineageEntry("DATASET", None, _sources(facet.inputs), columns, None, sourceless),)),)
+    return (Explicit((LineageEntry("DATASET", None, sources, columns, None, sourceless),), unread),)
 
 
 def _entry(sent: _Entry) -> LineageEntry:
@@ -90,11 +102,4 @@ def _sources(sent: list[_Input | None] | None) -> tuple[Source, ...]:
 
 
 def _name(sent: _Subject) -> Name | None:
-    if sent.namespace is not None and sent.name is not None:
-        return Name(sent.namespace, sent.name)
-    # Of what is known today only the event's own job may go without a name. Half a name is a mistake, never the own
-    # job; of other kinds nobody knows yet what a name is.
-    kind = sent.type.upper()
-    if kind not in _KNOWN or (kind == "JOB" and sent.namespace is None and sent.name is None):
-        return None
-    raise ValueError(f"a {sent.type} in a lineage facet needs a namespace and a name")
+    return Name(sent.namespace, sent.name) if sent.namespace is not None and sent.name is not None else None

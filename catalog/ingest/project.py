@@ -8,12 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
-from functools import lru_cache
-from hashlib import sha256
 
-import msgspec
-
-from catalog import facets
 from catalog.domain.changes import (
     Change,
     ChildOf,
@@ -34,11 +29,9 @@ from catalog.domain.changes import (
 from catalog.domain.event import DatasetMention, Event, Facets, Tolerated
 from catalog.domain.ids import dataset_id, digest_key, job_id, run_id
 from catalog.domain.projection import (
-    DELETED,
     DatasetUse,
     Declaration,
     FacetKey,
-    FacetSaid,
     FacetSeen,
     JobParent,
     Projection,
@@ -50,10 +43,13 @@ from catalog.domain.projection import (
 from catalog.domain.statement import End, Flow, Statement
 from catalog.domain.words import EventKind, Lifecycle, Node, Role, RunState, Scope
 from catalog.ingest.records import of_lineage
+from catalog.ingest.said import said_by
 from catalog.ingest.times import parse_time
 
 _OF_LINEAGE = frozenset({"lineage", "columnLineage"})
 """Facets that edges are made of: a sender is told if they could not be read."""
+_EXPLICIT = {(Scope.JOB, "lineage", "/job"), (Scope.DATASET, "lineage", "/dataset")}
+"""Where the `lineage` facet says all that flows, readable or not."""
 _PLACES = {Role.INPUT: "/inputs", Role.OUTPUT: "/outputs", Role.DECLARED: "/dataset"}
 _MOST_NOTES = 100
 _SHOWN = 60
@@ -214,16 +210,24 @@ class _Projecting:
         found: list[tuple[str, Change]] = []
         noted = self.into.facets
         for name, payload in given.items():
-            said = _said(scope, name, payload)
+            said = said_by(scope, name, payload)
             if scope is not Scope.RUN and name not in _PER_RUN:
                 noted.append(FacetSeen(FacetKey(subject, scope, name), said))
-            if said.changes is None and name in _OF_LINEAGE and said.payload is not None:
-                self.note(
-                    "lineage-shape", place, f"The facet {name} could not be read: kept, but no lineage is from it."
-                )
+            if name in _OF_LINEAGE and said.payload is not None:
+                self.note_unread(scope, name, said.changes, place)
             if said.changes:
                 found += [(name, change) for change in said.changes]
         return found
+
+    def note_unread(self, scope: Scope, name: str, changes: tuple[Change, ...] | None, place: str) -> None:
+        """Tell the sender what of a facet could not be read; one of explicit lineage leaves nothing to infer still."""
+        if changes is None:
+            self.note("lineage-shape", place, f"The facet {name} could not be read: kept, but no lineage is from it.")
+            self.explicit |= (scope, name, place) in _EXPLICIT
+        elif many := sum(change.unread for change in changes if isinstance(change, ColumnsFrom | Explicit)):
+            self.note(
+                "lineage-shape", place, f"Parts of the facet {name} could not be read, {many}: kept, but in no answer."
+            )
 
     def state_of_dataset(self, subject: int, role: Role, change: ColumnsFrom | Explicit) -> None:
         """What a facet of a dataset says of its lineage."""
@@ -348,49 +352,6 @@ class _Projecting:
         id = run_id(job, name.run)
         self.into.runs.setdefault(id, RunFacts(id, job, name.run))
         return id
-
-
-def _said(scope: Scope, name: str, payload: bytes) -> FacetSaid:
-    """What a facet says. Pipelines repeat themselves, so most were read a moment ago; large ones are not kept."""
-    return (_read_before if len(payload) < _KEPT_BYTES else _read)(scope, name, payload)
-
-
-def _read(scope: Scope, name: str, payload: bytes) -> FacetSaid:
-    if scope in (Scope.JOB, Scope.DATASET) and _is_deleted(payload):
-        return FacetSaid(None, None, DELETED)
-    return FacetSaid(payload, _changes(scope, name, payload), digest_key(sha256(payload).digest()) or 1)
-
-
-_KEPT_BYTES = 16 * 1024
-_read_before = lru_cache(maxsize=4_096)(_read)
-
-
-def _changes(scope: Scope, name: str, payload: bytes) -> tuple[Change, ...] | None:
-    """What the facet means, None where no module understands it or its shape."""
-    facet = facets.find(scope, name)
-    if facet is None:
-        return None
-    try:
-        return facet.changes(payload)
-    except ValueError:
-        return None
-
-
-def _is_deleted(payload: bytes) -> bool:
-    # The cheap test first: hardly any facet has the key.
-    if b'"_deleted"' not in payload:
-        return False
-    try:
-        return _deletion.decode(payload).deleted
-    except ValueError:
-        return False
-
-
-class _Deletion(msgspec.Struct, rename={"deleted": "_deleted"}):
-    deleted: bool = False
-
-
-_deletion = msgspec.json.Decoder(_Deletion)
 
 
 def _use(use: DatasetUse, **said: object) -> DatasetUse:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import or_, select, update
 
@@ -22,18 +23,25 @@ from catalog.store.rows import by_ids, storable
 from catalog.store.tables import dataset, dataset_alias
 
 
-def write(connection: Write, symlinks: Sequence[Symlink], touched: Collection[int] = ()) -> set[int]:
+@dataclass(frozen=True, slots=True)
+class Regrouped:
+    """Every name of the datasets whose names changed; `joined` are those of what were several datasets before."""
+
+    names: set[int] = field(default_factory=set)
+    joined: set[int] = field(default_factory=set)
+
+
+def write(connection: Write, symlinks: Sequence[Symlink], touched: Collection[int] = ()) -> Regrouped:
     """Note the symlinks and bring `canonical_id` of every name they touch up to date.
 
-    `touched` are names of which another may be shown for another reason. The answer is every name of the datasets
-    whose names changed.
+    `touched` are names of which another may be shown for another reason.
     """
     said = {(link.dataset_id, link.alias_id): "" for link in symlinks}
     for link in symlinks:
         pair = (link.dataset_id, link.alias_id)
         said[pair] = max(said[pair], storable(link.type))
     if not said:
-        return set()
+        return Regrouped()
     known = {
         (row.dataset_id, row.alias_id): row.type
         for row in by_ids(connection, dataset_alias, dataset_alias.c.dataset_id, {d for d, _ in said})
@@ -45,11 +53,11 @@ def write(connection: Write, symlinks: Sequence[Symlink], touched: Collection[in
         [{"dataset_id": d, "alias_id": a, "type": type} for (d, a), type in changed.items()],
     )
     fresh = {id for pair in said if pair not in known for id in pair}.union(touched)
-    return _regroup(connection, fresh) if fresh else set()
+    return _regroup(connection, fresh) if fresh else Regrouped()
 
 
-def _regroup(connection: Write, touched: set[int]) -> set[int]:
-    """Recompute the components that the touched names are in; the answer is all names in them."""
+def _regroup(connection: Write, touched: set[int]) -> Regrouped:
+    """Recompute the components that the touched names are in; the answer has all names in them."""
     groups = {row.canonical_id for row in by_ids(connection, dataset, dataset.c.id, touched)}
     members = by_ids(connection, dataset, dataset.c.canonical_id, groups)
     ids = [row.id for row in members]
@@ -67,11 +75,13 @@ def _regroup(connection: Write, touched: set[int]) -> set[int]:
         for id in component
     }
     moved: dict[int, list[int]] = defaultdict(list)
+    were: dict[int, set[int]] = defaultdict(set)
     for row in members:
+        were[shown[row.id]].add(row.canonical_id)
         if row.canonical_id != shown[row.id]:
             moved[shown[row.id]].append(row.id)
     for canonical, names in sorted(moved.items()):
         connection.execute(
             update(dataset).where(any_of(connection, dataset.c.id, names)).values(canonical_id=canonical)
         )
-    return set(ids)
+    return Regrouped(set(ids), {id for id in ids if len(were[shown[id]]) > 1})

@@ -42,9 +42,9 @@ class NameCollision(CatalogError):
 def write(connection: Write, projections: Sequence[Projection], first_seq: int, reproject: Reproject) -> None:
     """Bring the graph up to these projections. `first_seq` is the first log entry of this batch."""
     worded = _write_names(connection, projections)
-    worded |= alias_writer.write(connection, [link for p in projections for link in p.symlinks])
+    linked = alias_writer.write(connection, [link for p in projections for link in p.symlinks])
     retyped, said = facet_writer.write(connection, projections, first_seq, reproject)
-    worded |= said | run_writer.write(connection, projections, retyped)
+    worded |= linked.names | said | run_writer.write(connection, projections, retyped, linked.joined)
     search_writer.write(connection, worded, {id for p in projections for id in p.datasets})
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from catalog.domain.projection import DatasetUse, Projection, RunFacts, Symlink
 from catalog.domain.words import Lifecycle
 from catalog.store import alias_writer
+from catalog.store.alias_writer import Regrouped
 from catalog.store.dialect import upsert
 from catalog.store.engine import Write
 from catalog.store.rows import by_ids
@@ -18,15 +19,15 @@ LINK = "RENAME"
 
 def write(
     connection: Write, projections: Sequence[Projection], runs: Mapping[int, RunFacts], uses: Iterable[DatasetUse]
-) -> set[int]:
+) -> Regrouped:
     """Note the renames of a batch, and join the names of those that became true.
 
     A run renames a dataset when it completes, a failed one renames nothing; any other event does at once. `uses` are
-    all of the activities of the batch. The answer is every name of the datasets whose names changed.
+    all of the activities of the batch.
     """
     renaming = {use.activity_id for use in uses if use.lifecycle & Lifecycle.RENAME}
     if not renaming:
-        return set()
+        return Regrouped()
     rows = by_ids(connection, dataset_rename, dataset_rename.c.activity_id, renaming)
     known = {(row.activity_id, row.dataset_id, row.previous_id): row.at for row in rows}
     told = {(p.activity_id, *rename): p.stamp.at for p in projections for rename in p.renames}

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from catalog.domain.ids import key
 from catalog.domain.projection import DatasetUse, Projection, RunFacts, Stamp, later
 from catalog.domain.statement import NOTHING_SAID, Statement, statement_key
-from catalog.domain.timeline import Interval
+from catalog.domain.timeline import BEGINNING, FOREVER, Interval
 from catalog.domain.words import Lifecycle, Node
 from catalog.store import rename_writer, timeline_writer
 from catalog.store.dialect import delete_keys, insert_new, upsert
@@ -39,10 +39,13 @@ class JobDelta:
     said_at: set[int] = field(default_factory=set)
 
 
-def write(connection: Write, projections: Sequence[Projection], retyped: Collection[int]) -> set[int]:
+def write(
+    connection: Write, projections: Sequence[Projection], retyped: Collection[int], joined: Collection[int]
+) -> set[int]:
     """Write runs, uses, statements and declarations of a batch, and bring lineage up to date.
 
-    The answer is the datasets that may have columns, or names, they had not, or be gone.
+    `retyped` are jobs that are or were streaming, `joined` names that symlinks made names of one dataset. The answer is
+    the datasets that may have columns, or names, they had not, or be gone.
     """
     _write_job_parents(connection, projections)
     statements = Statements(connection)
@@ -73,8 +76,10 @@ def write(connection: Write, projections: Sequence[Projection], retyped: Collect
         timelines.observe(jobs[id], delta.before, delta.after, delta.said_at, retyped=id in retyped)
     for owner, (node, times) in sorted(_write_declarations(connection, projections, statements).items()):
         timelines.declare(owner, node, times)
+    for name in renamed.joined.union(joined):
+        timelines.declare(name, Node.DATASET, (BEGINNING, FOREVER - 1))
     timelines.flush()
-    return statements.columns_of | renamed | dropped
+    return statements.columns_of | renamed.names | dropped
 
 
 def _write_job_parents(connection: Write, projections: Sequence[Projection]) -> None:

@@ -19,13 +19,13 @@ from catalog.domain.projection import RunFacts
 from catalog.domain.statement import Edges, Statement
 from catalog.domain.timeline import BEGINNING, FOREVER, Interval
 from catalog.domain.words import Node
-from catalog.store.dialect import listed, upsert
+from catalog.store.dialect import any_of, listed, upsert
 from catalog.store.edge_writer import EdgeWriter
 from catalog.store.engine import Write
 from catalog.store.facet_writer import STREAMING
 from catalog.store.rows import by_ids
 from catalog.store.statements import Statements
-from catalog.store.tables import declaration, job, run, run_statement
+from catalog.store.tables import dataset, declaration, job, run, run_statement
 
 Point = tuple[int, int, int]
 """A completed run with lineage: completion time, run, version."""
@@ -94,7 +94,7 @@ class Timelines:
             self.stretches.append(_Stretch(row, min(changed), max(changed)))
 
     def declare(self, owner: int, node: Node, times: Collection[int]) -> None:
-        """Note that a job or dataset declared its lineage at these moments."""
+        """Note that a job or dataset declared its lineage at these moments; or has got declarations in between."""
         self.declared[owner] = (node, times)
 
     def flush(self) -> None:
@@ -259,26 +259,43 @@ class Timelines:
             )
 
     def _rewrite_declared(self) -> None:
-        """The latest declaration at a moment is the whole declared set of its owner."""
+        """The latest declaration at a moment is the whole declared set of a job; of a dataset, under whichever name."""
+        names = self._names()
+        times: dict[int, set[int]] = defaultdict(set)
+        for owner, (_, moments) in self.declared.items():
+            times[names.get(owner, owner)].update(moments)
         history: dict[int, list[Row[Any]]] = defaultdict(list)
+        owners = {*self.declared, *names}
         for row in sorted(
-            by_ids(self.connection, declaration, declaration.c.owner_id, self.declared), key=lambda r: (r.at, r.tie)
+            by_ids(self.connection, declaration, declaration.c.owner_id, owners), key=lambda r: (r.at, r.tie)
         ):
-            history[row.owner_id].append(row)
-        stretches = {}
-        for owner, (_, times) in self.declared.items():
-            rows, first, last = history[owner], min(times), max(times)
+            history[names.get(row.owner_id, row.owner_id)].append(row)
+        stretches = []
+        for one, rows in history.items():
+            first, last = min(times[one]), max(times[one])
             following = next((row.at for row in rows if row.at > last), FOREVER)
             before = [row for row in rows if row.at < first][-1:]
-            stretches[owner] = (
-                [*before, *(row for row in rows if first <= row.at <= last)],
-                Interval(first, following),
-            )
-        said = self.statements.load({row.statement_id for rows, _ in stretches.values() for row in rows})
-        for owner, (rows, window) in stretches.items():
-            via = owner if self.declared[owner][0] is Node.JOB else None
-            changes = [(row.at, self.statements.edges(said[row.statement_id], via, declared=True)) for row in rows]
-            self.edges.take(owner, changes, window, declared=True)
+            wanted = [*before, *(row for row in rows if first <= row.at <= last)]
+            stretches.append(({row.owner_id for row in rows}, wanted, Interval(first, following)))
+        said = self.statements.load({row.statement_id for _, rows, _ in stretches for row in rows})
+        for declaring, rows, window in stretches:
+            edges = [(row, self._declared_edges(row, said[row.statement_id])) for row in rows]
+            for owner in declaring:
+                # Edges keep the name they were said under; they end where any other name says something.
+                changes = [(row.at, held if row.owner_id == owner else Edges()) for row, held in edges]
+                self.edges.take(owner, changes, window, declared=True)
+
+    def _names(self) -> dict[int, int]:
+        """Every name of the datasets that declared, with the id that all names of the same dataset share."""
+        asked = dataset.alias("asked")
+        found = select(dataset.c.id, dataset.c.canonical_id).join(asked, asked.c.canonical_id == dataset.c.canonical_id)
+        owners = [owner for owner, (node, _) in self.declared.items() if node is Node.DATASET]
+        rows = self.connection.execute(found.where(any_of(self.connection, asked.c.id, owners)))
+        return {row.id: row.canonical_id for row in rows}
+
+    def _declared_edges(self, row: Row[Any], said: Statement) -> Edges:
+        via = row.owner_id if row.owner_node == Node.JOB else None
+        return self.statements.edges(said, via, declared=True)
 
 
 def _point(facts: RunFacts) -> Point | None:

@@ -91,6 +91,33 @@ def test_a_source_without_its_column_is_no_column_lineage() -> None:
         columns(fields={"out": {"inputFields": [A]}})
 
 
+def test_a_column_source_that_cannot_be_read_leaves_the_others() -> None:
+    fields = {"out": {"inputFields": [A, {**A, "field": "x"}]}, "bad": 5, "worse": {"inputFields": {}}}
+    (change,) = column_lineage.changes(json.dumps({"fields": fields, "dataset": "day"}).encode())
+    assert change == ColumnsFrom((("out", dataset(A, "x")),), unread=4)
+
+
+def test_an_entry_that_cannot_be_read_leaves_the_others() -> None:
+    whole = {**B, "type": "DATASET", "inputs": [{**A, "type": "DATASET"}]}
+    sent = [whole, {**A, "inputs": []}, {"type": "DATASET", "name": "half", "inputs": []}, "a", {**A, "type": 1}, None]
+    (change,) = lineage.changes(json.dumps({"entries": sent}).encode())
+    assert change == Explicit((LineageEntry("DATASET", Name(**B), (dataset(A),), ()),), unread=4)
+
+
+def test_sources_of_an_entry_that_cannot_be_read_leave_the_others_and_are_not_none() -> None:
+    source = {**A, "type": "DATASET"}
+    mixed: dict[str, Any] = {
+        "inputs": [A, source],
+        "fields": {"x": {"inputs": [{"type": "DATASET"}]}, "y": [], "z": {"inputs": {}}},
+    }
+    mixed["fields"]["w"] = {"inputs": [{**source, "field": "k", "transformations": ["?", IDENTITY]}]}
+    (change,) = lineage.changes(json.dumps({"entries": [{**B, "type": "DATASET", **mixed}]}).encode())
+    column = dataset(A, "k", Transformation("DIRECT", "IDENTITY"))
+    assert change == Explicit((LineageEntry("DATASET", Name(**B), (dataset(A),), (("w", column),)),), unread=5)
+    (change,) = lineage.changes(json.dumps(mixed).encode())
+    assert change == Explicit((LineageEntry("DATASET", None, (dataset(A),), (("w", column),)),), unread=5)
+
+
 def test_an_entry_keeps_dataset_sources_column_sources_and_job_sources_apart() -> None:
     assert entries(
         entries=[

@@ -12,11 +12,12 @@ from dataclasses import replace
 from typing import Final, NamedTuple, TypeVar
 
 from msgspec.structs import replace as changed
-from sqlalchemy import ColumnElement, select, union_all
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, union_all
 
 from catalog.domain.changes import Change, DatasetTyped, Described, JobTyped, Owned, Structured, Tagged, Understand
 from catalog.domain.ids import key
 from catalog.domain.lineage import LineageNode, Question
+from catalog.domain.timeline import FOREVER
 from catalog.domain.words import EntityKind, Node, Scope
 from catalog.store.dialect import any_of
 from catalog.store.engine import Read
@@ -55,7 +56,7 @@ def tags(
         return subjects.tags(connection, ids, node)
     result: dict[int, list[TagRow]] = {}
     for owner, said in _held(connection, ids, node, (at, understand), "tags").items():
-        given = (tag for one in said for change in one.only(Tagged) for tag in change.tags)
+        given = (tag for one in _latest(said).values() for change in one.only(Tagged) for tag in change.tags)
         rows = (TagRow(storable(t.key), storable(t.value), _stored(t.source), _stored(t.field)) for t in given)
         result[owner] = list(dict.fromkeys(rows))
     return result
@@ -69,7 +70,7 @@ def owners(
         return subjects.owners(connection, ids, node)
     result: dict[int, list[OwnerRow]] = {}
     for owner, said in _held(connection, ids, node, (at, understand), "ownership").items():
-        given = (one for each in said for change in each.only(Owned) for one in change.owners)
+        given = (one for each in _latest(said).values() for change in each.only(Owned) for one in change.owners)
         result[owner] = list(dict.fromkeys(OwnerRow(storable(one.name), _stored(one.type)) for one in given))
     return result
 
@@ -127,15 +128,32 @@ def kinds_then(connection: Read, nodes: tuple[LineageNode, ...], question: Quest
             any_of(connection, facet.c.subject_id, ids), *_held_then(Scope.DATASET, ("datasetType",), at)
         )
     )
-    said = {id: () if payload is None else understand(Scope.DATASET, "datasetType", payload) for id, payload in rows}
-    models = {
-        id for id, changes in said.items()
-        for change in changes if isinstance(change, DatasetTyped) and change.type.upper() == EntityKind.MODEL.value
-    }  # fmt: skip
+    models = {id for id, payload in rows if _is_model(payload, understand)}
     kinds = {id: EntityKind.MODEL if id in models else EntityKind.DATASET for id in ids}
     return tuple(
         node if (kind := kinds.get(node.id, node.kind)) is node.kind else changed(node, kind=kind) for node in nodes
     )
+
+
+def model_then(connection: Read, at: int | None, understand: Understand | None) -> ColumnElement[bool]:
+    """Whether a dataset was a model, as a condition on its row."""
+    now = func.upper(func.coalesce(dataset.c.type, "")) == EntityKind.MODEL.value
+    if at is None or understand is None:
+        return now
+    typed = tuple(_held_then(Scope.DATASET, ("datasetType",), at))
+    # What holds still is what the row says.
+    rows = connection.execute(select(facet.c.subject_id, facet.c.payload).where(*typed, facet.c.valid_to < FOREVER))
+    models: dict[bool, set[int]] = {True: set(), False: set()}
+    for id, payload in rows:
+        models[_is_model(payload, understand)].add(id)
+    untyped = ~exists().where(facet.c.subject_id == dataset.c.id, *typed)
+    others = or_(any_of(connection, dataset.c.id, models[False]), untyped)
+    return or_(any_of(connection, dataset.c.id, models[True]), and_(now, ~others))
+
+
+def _is_model(payload: bytes | None, understand: Understand) -> bool:
+    changes = () if payload is None else understand(Scope.DATASET, "datasetType", payload)
+    return any(isinstance(said, DatasetTyped) and said.type.upper() == EntityKind.MODEL.value for said in changes)
 
 
 def columns(
@@ -191,8 +209,12 @@ def _held_then(scope: Scope, names: Collection[str], at: int) -> Iterator[Column
 
 
 def _latest(said: Iterable[_Said]) -> Mapping[str, _Said]:
-    """Of each facet what was said last, under whichever name."""
-    return {one.name: one for one in sorted(said, key=lambda one: one.since)}
+    """Of each facet what was said last, under whichever name; at once under two, what was said under the first."""
+    latest: dict[str, _Said] = {}
+    for one in said:
+        if one.name not in latest or latest[one.name].since < one.since:
+            latest[one.name] = one
+    return latest
 
 
 def _first(said: Mapping[str, _Said], name: str, kind: type[C]) -> C | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Row, Select, and_, exists, func, or_, select, union_all
 
-from catalog.domain.ids import key, namespace_id
+from catalog.domain.ids import field_id, key, namespace_id
 from catalog.domain.timeline import FOREVER
 from catalog.domain.words import Scope
 from catalog.store import paging
@@ -18,7 +18,7 @@ from catalog.store.dialect import any_of
 from catalog.store.engine import Read
 from catalog.store.liveness import dead_intervals
 from catalog.store.paging import Order, Page, Slice
-from catalog.store.read.subjects import begins, contains
+from catalog.store.read.subjects import begins, contains, said_last
 from catalog.store.tables import (
     dataset,
     dataset_alias,
@@ -129,6 +129,25 @@ def columns(connection: Read, ids: Collection[int]) -> dict[int, list[str]]:
     return {owner: sorted(names) for owner, names in result.items()}
 
 
+def column_names(connection: Read, ids: Collection[tuple[int, int]]) -> dict[tuple[int, int], str]:
+    """What columns are called, by the id of any name of their dataset and the id that they have under this name."""
+    asked = dataset.alias("asked")
+    rows = connection.execute(
+        select(asked.c.id, field.c.id, field.c.name)
+        .join(dataset, dataset.c.canonical_id == asked.c.canonical_id)
+        .join(field, field.c.dataset_id == dataset.c.id)
+        .where(any_of(connection, asked.c.id, {owner for owner, _ in ids}))
+    )
+    wanted = set(ids)
+    return {
+        (owner, id): name
+        for owner, said, name in rows
+        # Under the name it is asked by nobody need have said it.
+        for id in (said, field_id(owner, name))
+        if (owner, id) in wanted
+    }
+
+
 def updated_at(connection: Read, ids: Collection[int]) -> dict[int, int]:
     """When each dataset was last read, written or declared, or a facet of it changed; never heard of: missing."""
     mine = any_of(connection, dataset.c.canonical_id, ids)
@@ -170,10 +189,11 @@ def _matching(connection: Read, wanted: DatasetFilter) -> Select[Any]:
         groups.append(select(name.c.canonical_id).where(name.c.type == wanted.type))
     if wanted.tag is not None:
         tagged = select(name.c.canonical_id).join(tag, tag.c.subject_id == name.c.id)
-        groups.append(tagged.where(tag.c.tag_key == key("tag", wanted.tag)))
+        groups.append(tagged.where(tag.c.tag_key == key("tag", wanted.tag), said_last(name, "tags")))
     if wanted.owner is not None:
         owned = select(name.c.canonical_id).join(ownership, ownership.c.subject_id == name.c.id)
-        groups.append(owned.where(ownership.c.owner_key == key("owner", wanted.owner)))
+        mine = ownership.c.owner_key == key("owner", wanted.owner)
+        groups.append(owned.where(mine, said_last(name, "ownership")))
     found = _SHOWN.where(dataset.c.id == dataset.c.canonical_id, *(dataset.c.id.in_(group) for group in groups))
     if fits := _fits(connection, dataset, wanted):
         # Few datasets have other names: those are found first, so that a page is read in the order of its index.
@@ -220,8 +240,10 @@ def _said_of_groups(connection: Read, ids: Collection[int]) -> dict[int, dict[st
         select(dataset, facet.c.name_key, facet.c.valid_from, facet.c.tie)
         .outerjoin(facet, now)
         .where(any_of(connection, dataset.c.canonical_id, ids))
-        .order_by(facet.c.valid_from, facet.c.tie)
-    )
+        # Of two names in one event the one that is shown says what holds, or else the first.
+        .order_by(facet.c.valid_from, facet.c.tie, dataset.c.id == dataset.c.canonical_id,
+                  dataset.c.sort_key.desc(), dataset.c.id.desc())
+    )  # fmt: skip
     result: dict[int, dict[str, Any]] = defaultdict(dict)
     for row in names:
         said = result[row.canonical_id]

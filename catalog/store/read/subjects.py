@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, collate, func, select
+from sqlalchemy import ColumnElement, FromClause, Select, Table, collate, exists, func, or_, select, tuple_
 
 from catalog.domain.errors import BadRequest
-from catalog.domain.words import Node
+from catalog.domain.ids import key
+from catalog.domain.timeline import FOREVER
+from catalog.domain.words import Node, Scope
 from catalog.store.dialect import any_of, is_sqlite
 from catalog.store.engine import Read
 from catalog.store.rows import storable
-from catalog.store.tables import dataset, ownership, tag
+from catalog.store.tables import dataset, facet, ownership, tag
 
 # SQLite refuses patterns of more than 50,000 bytes.
 _LONGEST = 1_000
@@ -58,9 +60,30 @@ def attached(
     )
 
 
+def said_last(name: FromClause, facet_name: str) -> ColumnElement[bool]:
+    """Whether this facet was said last under this name of a dataset, a row of `dataset`, and under no other of it.
+
+    What is taken back was said too. Of two names in one event, it is the one that `attached` has first.
+    """
+    other, ours, theirs = dataset.alias("other_name"), facet.alias("ours"), facet.alias("theirs")
+    held = ((row.c.scope == int(Scope.DATASET), row.c.name_key == key("facet", facet_name), row.c.valid_to == FOREVER)
+            for row in (ours, theirs))  # fmt: skip
+    when, then = (tuple_(row.c.valid_from, row.c.tie) for row in (ours, theirs))
+    first = (other.c.id == other.c.canonical_id) | (
+        (name.c.id != name.c.canonical_id) & (tuple_(other.c.sort_key, other.c.id) < tuple_(name.c.sort_key, name.c.id))
+    )
+    return ~exists().where(
+        other.c.canonical_id == name.c.canonical_id, other.c.id != name.c.id,
+        ours.c.subject_id == name.c.id, theirs.c.subject_id == other.c.id, *(each for row in held for each in row),
+        or_(then > when, (then == when) & first),
+    )  # fmt: skip
+
+
 def tags(connection: Read, ids: Collection[int], node: Node) -> dict[int, list[TagRow]]:
     """The tags that hold now, of the subject and of its columns, in the order they were given, each once."""
     found = attached(connection, tag, (tag.c.key, tag.c.value, tag.c.source, tag.c.field), ids, node)
+    if node is Node.DATASET:
+        found = found.where(said_last(dataset, "tags"))
     result: dict[int, dict[TagRow, None]] = defaultdict(dict)
     for owner, *said in connection.execute(found.order_by(tag.c.position)):
         result[owner][TagRow(*said)] = None
@@ -70,6 +93,8 @@ def tags(connection: Read, ids: Collection[int], node: Node) -> dict[int, list[T
 def owners(connection: Read, ids: Collection[int], node: Node) -> dict[int, list[OwnerRow]]:
     """The owners that hold now, in the order they were given, each once."""
     found = attached(connection, ownership, (ownership.c.name, ownership.c.type), ids, node)
+    if node is Node.DATASET:
+        found = found.where(said_last(dataset, "ownership"))
     result: dict[int, dict[OwnerRow, None]] = defaultdict(dict)
     for owner, *said in connection.execute(found.order_by(ownership.c.position)):
         result[owner][OwnerRow(*said)] = None

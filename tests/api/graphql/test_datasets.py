@@ -89,7 +89,7 @@ def test_any_name_of_a_dataset_finds_it_with_all_that_was_said_under_each(tell: 
     assert by_path["aliases"] == [{"name": "path", "type": "TABLE"}]
     assert (by_path["description"], by_path["type"]) == ("new", "TABLE")
     assert by_path["facet"]["payload"]["description"] == "new"
-    assert [tag["key"] for tag in by_path["tags"]] == ["one", "two"]
+    assert [tag["key"] for tag in by_path["tags"]] == ["two", "one"]
     assert [owner["name"] for owner in by_path["owners"]] == ["team"]
     assert [job["name"] for job in by_path["producers"]] == ["a", "b"]
     assert [job["name"] for job in by_path["consumers"]] == ["c"]
