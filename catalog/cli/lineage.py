@@ -96,6 +96,7 @@ def lineage(
     from catalog.ingest.recorded import Past, recorded
     from catalog.store import lineage as walk
     from catalog.store.read.snapshot import Snapshot, snapshot
+    from catalog.store.surroundings import Around
 
     question = _question(
         kind, (namespace, name, column), direction=direction, depth=depth, as_of=as_of, granularity=granularity,
@@ -106,7 +107,7 @@ def lineage(
     with opened(chosen.database.url) as source, snapshot(source) as reading, ExitStack() as held:
         known: Snapshot = reading
         if until is not None:
-            then = reading.ask(recorded, question, until, chosen.lineage.max_entries)
+            then = reading.ask(recorded, Around.lineage(question), until, chosen.lineage.max_entries)
             known = Past(held.enter_context(then))
         found = known.ask(walk.answer, question)
         jobs = known.ask(_job_names, found)

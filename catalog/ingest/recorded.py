@@ -13,13 +13,12 @@ from time import time_ns
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from catalog.domain.errors import BadRequest, UnknownEntity
-from catalog.domain.lineage import Question
 from catalog.domain.words import EventKind
 from catalog.ingest.accept import AS_TAKEN, Ingest, Received
 from catalog.store import log, scratch
 from catalog.store.engine import Database, Read
 from catalog.store.read.snapshot import Snapshot
-from catalog.store.surroundings import entries_around
+from catalog.store.surroundings import Around, entries_around
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -46,21 +45,22 @@ class Past(Snapshot):
 
 
 @contextmanager
-def recorded(connection: Read, question: Question, until: int, most: int = MOST_ENTRIES) -> Iterator[Read]:
-    """A connection to the graph around the question as it was known at `until`, microseconds since 1970 UTC.
+def recorded(connection: Read, wanted: Around | None, until: int, most: int = MOST_ENTRIES) -> Iterator[Read]:
+    """A connection to the graph around what is wanted as it was known at `until`, microseconds since 1970 UTC.
 
-    It has what the question needs and little else; ids are the same as everywhere.
+    It has what is needed there and little else, or all there was (None); ids are the same as everywhere.
 
     Raises:
         BadRequest: that is in the future, or more than `most` entries would have to be read again.
     """
     if until > time_ns() // 1_000:
         raise BadRequest("The moment is in the future: nobody knows yet what will be known then.")
-    places = entries_around(connection, question, until, most)
+    places = entries_around(connection, wanted, until, most)
     if len(places) > most:
         raise BadRequest(
             f"What was known then follows from more than {most:,} entries of the log around this.",
-            fix="Ask with less `depth`, in one direction, or for less at once. (CATALOG_LINEAGE_MAX_ENTRIES)",
+            fix="Ask with less `depth`, in one direction, for one `namespace`, or for less at once. "
+            "(CATALOG_LINEAGE_MAX_ENTRIES)",
         )
     with scratch.database() as database:
         _take(connection, database, places)

@@ -15,7 +15,7 @@ from typing import Any, Final
 from sqlalchemy import Select, and_, func, select
 
 from catalog.domain.causes import Reason, overdue, pause, rank, schema_change
-from catalog.domain.changes import Column
+from catalog.domain.changes import Column, Understand
 from catalog.domain.ids import key
 from catalog.domain.lineage import EntityRef, LineageNode, Question
 from catalog.domain.timeline import Window
@@ -62,10 +62,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Readers:
-    """What understands facets: the columns a schema names, and which assertions of a facet failed, in words."""
+    """What understands facets: the columns a schema names, and which assertions of a facet failed, in words.
+
+    `understand` knows what things were then; None: they are shown as what they are now.
+    """
 
     columns: Callable[[bytes], Sequence[Column]]
     failed_assertions: Callable[[bytes], Sequence[str]]
+    understand: Understand | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,7 @@ def candidates(connection: Read, asked: Asked, read: Readers) -> Candidates:
     question = Question(
         of=tuple(failure.roots), direction=Direction.UPSTREAM, granularity=Granularity.JOB, depth=asked.depth,
         window=window, max_nodes=asked.max_nodes, max_edges=asked.max_edges, transformations=False, last_runs=False,
+        understand=read.understand,
     )  # fmt: skip
     found = answer(connection, question)
     nodes = {node.id: node for node in found.nodes}

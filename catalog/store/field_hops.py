@@ -23,7 +23,7 @@ from catalog.domain.ids import field_id
 from catalog.domain.statement import resolve
 from catalog.domain.timeline import Window
 from catalog.domain.words import EntityKind, Node
-from catalog.store.among import Prepared, among
+from catalog.store.among import Prepared, among, among_found
 from catalog.store.engine import Read
 from catalog.store.flows import all_indirect, doing, in_order, transformations
 from catalog.store.hop import Changes, ColumnName, EdgeKey, Found, Hop, Ways
@@ -31,7 +31,7 @@ from catalog.store.living import Living
 from catalog.store.names import Names
 from catalog.store.rows import by_ids
 from catalog.store.statements import Statements
-from catalog.store.tables import field_edge, run, run_statement
+from catalog.store.tables import edge, field_edge, run, run_statement
 
 _Flow: TypeAlias = tuple[int, int, int, int, int, int, Changes]
 """A hop, and how the value changes in it: in one way of several, if anybody said."""
@@ -79,12 +79,23 @@ def _step(*, upstream: bool) -> tuple[Select[Any], Select[Any]]:
     return _flows(near, at, upstream=upstream), _flows(near, at_all, upstream=upstream)
 
 
-def _of_jobs(*, upstream: bool) -> tuple[Select[Any], Select[Any]]:
-    """What these jobs read (downstream: write) in their flows, and flows into (out of) the jobs themselves."""
+def _of_jobs(*, upstream: bool) -> tuple[Select[Any], ...]:
+    """What these jobs read (downstream: write) in their flows, and flows into (out of) the jobs themselves.
+
+    Flows that people say go through them are theirs too: see `Edge`.
+    """
     name, near, far_node = _NAMES[upstream], _ENDS[upstream], _ENDS[not upstream][0]
-    job = (_literal(Node.JOB), _c.owner_id, _c.owner_id, _EMPTY)
-    through = among(_c.owner_id, name) & (far_node == _literal(Node.DATASET))
-    return _flows(job, through, upstream=upstream), _flows(near, among(near[1], name), upstream=upstream)
+    from_datasets = far_node == _literal(Node.DATASET)
+    own = among(_c.owner_id, name) & from_datasets
+    into = select(edge.c.owner_id).where(
+        among(edge.c.target_id, name), edge.c.owner_id < literal_column("0"), edge.c.through_group == edge.c.target_id
+    )
+    said = among_found(_c.owner_id, into) & from_datasets
+    return (
+        _flows((_literal(Node.JOB), _c.owner_id, _c.owner_id, _EMPTY), own, upstream=upstream),
+        _flows((_literal(Node.JOB), doing(_c), doing(_c), _EMPTY), said, upstream=upstream),
+        _flows(near, among(near[1], name), upstream=upstream),
+    )
 
 
 _STEP = Prepared(union_all(*_step(upstream=True), *_step(upstream=False)))

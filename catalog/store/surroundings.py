@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from typing import Final, Self
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Select, exists, select
 
-from catalog.domain.ids import dataset_id, job_id, key
+from catalog.domain.ids import dataset_id, job_id, key, namespace_id
 from catalog.domain.lineage import EntityRef, Question
 from catalog.domain.manual import is_manual
 from catalog.domain.words import Direction, EntityKind, Node, Role
@@ -19,9 +20,11 @@ from catalog.store.dialect import any_of
 from catalog.store.engine import Read
 from catalog.store.names import Names
 from catalog.store.tables import (
+    dataset,
     declaration,
     edge,
     field_edge,
+    job,
     log_entry,
     run,
     run_dataset,
@@ -30,6 +33,28 @@ from catalog.store.tables import (
 )
 
 _WAYS = {Direction.UPSTREAM: (True,), Direction.DOWNSTREAM: (False,), Direction.BOTH: (True, False)}
+_NAMING: Final = 500
+"""How many entries are read for one thing that others only name: the first of those that may name it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a question is about, and how far from there what it asks for may lie.
+
+    It is about `of`, and about all datasets and jobs of the `namespace`; and about what is inside of these jobs, for so
+    many levels (`parts`). `depth` is in hops between datasets.
+    """
+
+    of: tuple[EntityRef, ...] = ()
+    direction: Direction = Direction.BOTH
+    depth: int = 0
+    namespace: str | None = None
+    parts: int = 0
+
+    @classmethod
+    def lineage(cls, question: Question) -> Self:
+        """What a lineage question is about."""
+        return cls(question.of, question.direction, question.depth)
 
 
 @dataclass(slots=True)
@@ -50,18 +75,40 @@ class _Things:
         return _Things(self.datasets - other.datasets, self.jobs - other.jobs)
 
 
-def entries_around(connection: Read, question: Question, until: int, most: int) -> list[int]:
+def entries_around(connection: Read, wanted: Around | None, until: int, most: int) -> list[int]:
     """Places in the log of what was received by `until` and can have a say in the answer: the first `most` + 1 of them.
 
     They are found by what is known now, whenever it held: a walk over everything that was ever read, written or
-    declared, as far as the question goes. What is too much does no harm.
+    declared, as far as the question goes. What is too much does no harm. None is about everything.
     """
+    if wanted is None:
+        return list(connection.scalars(_received(until, most + 1)))
+    subjects = _subjects(connection, wanted)
+    places = connection.scalars(_received(until, most + 1, any_of(connection, log_entry.c.subject_id, subjects)))
+    naming = (place for ref in wanted.of for place in _naming(connection, ref, until))
+    return sorted({*places, *naming})[: most + 1]
+
+
+def _received(until: int, most: int, *where: ColumnElement[bool]) -> Select[int]:
+    """The first entries that the graph has."""
+    wanted = (*where, log_entry.c.received_at <= until, log_entry.c.failure.is_(None))
+    return select(log_entry.c.seq).where(*wanted).order_by(log_entry.c.seq).limit(most)
+
+
+def _subjects(connection: Read, wanted: Around) -> set[int]:
+    """Whose entries can have a say."""
     names = Names(connection)
-    roots = _roots(connection, question.of)
+    roots = _roots(connection, wanted.of)
+    if wanted.namespace is not None:
+        roots.add(_in_namespace(connection, wanted.namespace))
+    inside = roots.jobs
+    for _ in range(wanted.parts):
+        inside = _parts(connection, inside) - roots.jobs
+        roots.jobs |= inside
     around = _Things()
-    for upstream in _WAYS[question.direction]:
+    for upstream in _WAYS[wanted.direction]:
         seen, frontier = _Things(), roots
-        for _ in range(question.depth + 1):
+        for _ in range(wanted.depth + 1):
             frontier = _under_all_names(names, frontier).without(seen)
             if not frontier:
                 break
@@ -70,19 +117,55 @@ def entries_around(connection: Read, question: Question, until: int, most: int) 
         around.add(_under_all_names(names, frontier))
         around.add(seen)
     # Whoever names a dataset may say that it has another name, or is gone.
-    subjects = around.datasets | around.jobs | _named_by(connection, around.datasets, tuple(Role))
-    return list(
-        connection.scalars(
-            select(log_entry.c.seq)
-            .where(
-                any_of(connection, log_entry.c.subject_id, subjects),
-                log_entry.c.received_at <= until,
-                log_entry.c.failure.is_(None),
-            )
-            .order_by(log_entry.c.seq)
-            .limit(most + 1)
-        )
-    )
+    ids = around.datasets | around.jobs
+    return ids | _named_by(connection, around.datasets, tuple(Role)) | _saying(connection, ids)
+
+
+def _naming(connection: Read, ref: EntityRef, until: int) -> list[int]:
+    """Entries of runs that name this run, or a run of this job, as what contains them: all that may be known of it."""
+    if ref.kind is EntityKind.RUN:
+        meant = select(run.c.id).where(run.c.run_key == key("run_id", ref.name))
+        heard = exists().where(log_entry.c.activity_id.in_(meant), log_entry.c.received_at <= until)
+    elif ref.kind is EntityKind.JOB:
+        id = job_id(ref.namespace, ref.name)
+        meant = select(run.c.id).where(run.c.job_id == id)
+        heard = exists().where(log_entry.c.subject_id == id, log_entry.c.received_at <= until)
+    else:
+        return []
+    is_known = bool(connection.scalar(select(heard)))
+    # Runs of several jobs may have one id: that one of them was heard of says nothing of the others.
+    if is_known and ref.kind is EntityKind.JOB:
+        return []
+    child = run.alias("child")
+    # Of roots there is no index: they are looked for where nothing else is known.
+    for said in (child.c.parent_id,) if is_known else (child.c.parent_id, child.c.root_id):
+        naming = select(child.c.id).where(said.in_(meant))
+        if found := connection.scalars(_received(until, _NAMING, log_entry.c.activity_id.in_(naming))).all():
+            return list(found)
+    return []
+
+
+def _saying(connection: Read, ids: Collection[int]) -> set[int]:
+    """Who says that there are edges at these: they may be known by that alone. What a person says is of the target."""
+    ends = (edge.c.source_id, edge.c.target_id)
+    told = (select(edge.c.owner_id, edge.c.target_id).where(any_of(connection, end, ids)).distinct() for end in ends)
+    rows = (row for statement in told for row in connection.execute(statement))
+    return {target if is_manual(owner) else owner for owner, target in rows}
+
+
+def _in_namespace(connection: Read, name: str) -> _Things:
+    tables = (dataset, job)
+    found = (connection.scalars(select(t.c.id).where(t.c.namespace_id == namespace_id(name))) for t in tables)
+    return _Things(*map(set, found))
+
+
+def _parts(connection: Read, jobs: Collection[int]) -> set[int]:
+    """The jobs that are part of these, or have had runs inside of theirs."""
+    outer, inner = run.alias("outer"), run.alias("inner")
+    parts = select(job.c.id).where(any_of(connection, job.c.parent_id, jobs))
+    ran_inside = select(inner.c.job_id).distinct().join(outer, outer.c.id == inner.c.parent_id)
+    ran_inside = ran_inside.where(any_of(connection, outer.c.job_id, jobs))
+    return {*connection.scalars(parts), *connection.scalars(ran_inside)}
 
 
 def _roots(connection: Read, refs: Iterable[EntityRef]) -> _Things:

@@ -17,7 +17,7 @@ from catalog.ingest.accept import Ingest, Received
 from catalog.ingest.recorded import recorded
 from catalog.store import lineage
 from catalog.store.engine import Database
-from catalog.store.surroundings import entries_around
+from catalog.store.surroundings import Around, entries_around
 from conftest import NewDatabase
 from histories import histories, put, questions, told
 
@@ -29,7 +29,7 @@ def receive(database: Database, at: int, events: Iterable[bytes]) -> None:
 
 
 def said(database: Database, question: Question, until: int) -> Lineage:
-    with database.read() as connection, recorded(connection, question, until) as then:
+    with database.read() as connection, recorded(connection, Around.lineage(question), until) as then:
         return lineage.answer(then, question)
 
 
@@ -45,7 +45,7 @@ def said_or_not(database: Database, question: Question, until: int | None) -> Li
 
 
 def is_only_named(answer: Lineage | None) -> bool:
-    """Whether nothing is said but that it exists: other runs had named a run or a job as what contains them."""
+    """Whether nothing is said but that it exists: runs named it as what contains them, and may name another by now."""
     return answer is not None and not answer.edges and all(n.kind is not EntityKind.DATASET for n in answer.nodes)
 
 
@@ -111,12 +111,30 @@ def test_names_and_drops_are_those_that_were_known(database: Database) -> None:
     assert names(said(database, upstream_of("scores"), WEDNESDAY + 1)) == ["scores"]
 
 
+@pytest.mark.parametrize("named_as", ["parent", "root"])
+@pytest.mark.parametrize("kind", [EntityKind.RUN, EntityKind.JOB])
+def test_who_was_only_named_as_what_contains_a_run_was_known(
+    database: Database, kind: EntityKind, named_as: str
+) -> None:
+    night, other = ran("night", 0, "n"), ran("other", 0, "o")
+    task = ran("task", 1).inside(night) if named_as == "parent" else ran("task", 1).inside(other, night)
+    asked = Question((EntityRef(kind, "shop", "n" if kind is EntityKind.RUN else "night"),))
+    receive(database, MONDAY, task.reading("a").writing("b"))
+    receive(database, WEDNESDAY, night.reading("x").writing("y"))
+
+    (named,) = said(database, asked, TUESDAY).nodes
+    assert (named.kind, named.depth) == (kind, 0)
+    assert len(said(database, asked, WEDNESDAY).nodes) > 1
+    with pytest.raises(UnknownEntity):
+        said(database, asked, MONDAY - 1)
+
+
 def test_only_what_is_around_the_question_is_read_again(database: Database) -> None:
     receive(database, MONDAY, ran("load").reading("raw").writing("table"))
     receive(database, MONDAY, (event for n in range(30) for event in ran(f"other{n}").reading("x").writing(f"y{n}")))
 
     with database.read() as connection:
-        assert len(entries_around(connection, upstream_of("table"), TUESDAY, 1_000)) == 2
+        assert len(entries_around(connection, Around.lineage(upstream_of("table")), TUESDAY, 1_000)) == 2
 
 
 def test_too_much_to_read_again_is_refused_with_a_way_out(database: Database) -> None:
@@ -125,7 +143,7 @@ def test_too_much_to_read_again_is_refused_with_a_way_out(database: Database) ->
     with (
         database.read() as connection,
         pytest.raises(BadRequest, match="more than 11 entries") as refused,
-        recorded(connection, upstream_of("table"), TUESDAY, most=11),
+        recorded(connection, Around.lineage(upstream_of("table")), TUESDAY, most=11),
     ):
         pass
     assert "depth" in refused.value.fix

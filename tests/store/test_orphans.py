@@ -10,10 +10,12 @@ from builders import also_known_as, columns, declared_dataset, declared_job, dra
 from catalog.domain.errors import BadRequest
 from catalog.domain.timeline import ALWAYS, NOW, Window
 from catalog.domain.words import EntityKind
+from catalog.facets import understood
 from catalog.ingest.accept import Ingest, Received
 from catalog.store.engine import Database
 from catalog.store.paging import Page
 from catalog.store.read import orphans
+from catalog.store.read.orphans import Wanted
 
 ALL = (EntityKind.DATASET, EntityKind.MODEL, EntityKind.JOB)
 
@@ -40,10 +42,13 @@ def story(database: Database) -> Database:
     return database
 
 
-def names(database: Database, window: Window = NOW, kinds: tuple[EntityKind, ...] = ALL) -> list[tuple[str, str]]:
+def names(
+    database: Database, window: Window = NOW, kinds: tuple[EntityKind, ...] = ALL, namespace: str | None = None
+) -> list[tuple[str, str]]:
     with database.read() as connection:
-        found = orphans.page(connection, kinds, window, Page(100))
-        assert orphans.count(connection, kinds, window) == len(found.items)
+        wanted = Wanted(kinds, window, namespace, understood)
+        found = orphans.page(connection, wanted, Page(100))
+        assert orphans.count(connection, wanted) == len(found.items)
     return [(one.kind.value, one.name) for one in found.items]
 
 
@@ -74,9 +79,35 @@ def test_pages_put_together_are_the_list(story: Database) -> None:
     found, after = [], None
     with story.read() as connection:
         while True:
-            page = orphans.page(connection, ALL, NOW, Page(2, after))
+            page = orphans.page(connection, Wanted(ALL), Page(2, after))
             found += [(one.kind.value, one.name) for one in page.items]
             if not page.has_next:
                 break
             after = page.cursors[-1]
     assert found == names(story)
+
+
+def test_those_of_one_namespace_are_those_that_are_shown_in_it(story: Database) -> None:
+    events = [*ran(("other", "job"), 20), declared_dataset(("other", "d"), 21)]
+    Ingest(story).accept([Received(raw, "test") for raw in events])
+
+    assert names(story, namespace="other") == [("DATASET", "d"), ("JOB", "job")]
+    assert names(story, namespace="shop") == [one for one in names(story) if one[1] not in ("d", "job")]
+    assert names(story, namespace="nowhere") == []
+
+
+def test_a_dataset_is_among_the_models_while_it_was_one(database: Database) -> None:
+    model, table = facet(datasetType="MODEL"), facet(datasetType="TABLE")
+    told = [
+        declared_dataset("was", 1, datasetType=model), declared_dataset("was", 9, datasetType=table),
+        declared_dataset("became", 1), declared_dataset("became", 9, datasetType=model),
+        declared_dataset("ever", 1, datasetType=model), declared_dataset("never", 1, datasetType=table),
+        declared_dataset("untyped", 1, datasetType=model),
+        declared_dataset("untyped", 9, datasetType=facet(_deleted=True)),
+    ]  # fmt: skip
+    Ingest(database).accept([Received(raw, "test") for raw in told])
+
+    assert names(database, kinds=(EntityKind.MODEL,)) == [("MODEL", "became"), ("MODEL", "ever")]
+    then = Window(micros(5), micros(5))
+    assert names(database, then, (EntityKind.MODEL,)) == [("MODEL", "ever"), ("MODEL", "untyped"), ("MODEL", "was")]
+    assert names(database, then, (EntityKind.DATASET,)) == [("DATASET", "became"), ("DATASET", "never")]

@@ -19,13 +19,13 @@ from strawberry.dataloader import DataLoader
 from catalog.api.graphql.errors import UserError
 from catalog.domain.callers import Caller
 from catalog.domain.errors import BadRequest, CatalogError, Forbidden, Unavailable, UnknownEntity
-from catalog.domain.lineage import Question
 from catalog.ingest.accept import Ingest, Received
 from catalog.ingest.recorded import MOST_ENTRIES, Past, recorded
 from catalog.store.engine import Database, Read, Write
 from catalog.store.read import events
 from catalog.store.read.events import EventFilter
 from catalog.store.read.snapshot import Snapshot
+from catalog.store.surroundings import Around
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -113,18 +113,18 @@ class Context(Reader):
         """Forget what was made again for this operation."""
         self._open.close()
 
-    def recorded(self, question: Question, until: int) -> Reader:
-        """Asks the catalog as it was known at `until`, microseconds since 1970 UTC, around what the question is about.
+    def recorded(self, wanted: Around | None, until: int) -> Reader:
+        """Asks the catalog as it was known at `until`, microseconds since 1970 UTC, around what is wanted; None: all.
 
         Raises:
             UserError: that is in the future, or more of the log would have to be read again than one operation may.
         """
-        around = (question.of, question.direction, question.depth, until)
-        if around not in self._recorded:
-            reader = Reader(Past(self.ask(_held, self._open, question, until, self._entries_left)))
+        asked = (wanted, until)
+        if asked not in self._recorded:
+            reader = Reader(Past(self.ask(_held, self._open, wanted, until, self._entries_left)))
             self._entries_left -= reader.ask(events.count, EventFilter())
-            self._recorded[around] = reader
-        return self._recorded[around]
+            self._recorded[asked] = reader
+        return self._recorded[asked]
 
     def change(self, write: Callable[Concatenate[Write, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What a writing function of the store answers, committed. The snapshot stays as it was: answer from this.
@@ -152,7 +152,7 @@ class Context(Reader):
         return outcome.receipt
 
 
-def _held(connection: Read, until_closed: ExitStack, *asked: *tuple[Question, int, int]) -> Read:
+def _held(connection: Read, until_closed: ExitStack, *asked: *tuple[Around | None, int, int]) -> Read:
     """See `recorded`."""
     return until_closed.enter_context(recorded(connection, *asked))
 

@@ -46,6 +46,7 @@ from catalog.store import keys
 from catalog.store.read import datasets, events, jobs, namespaces, runs
 
 _NODES: Final[dict[tuple[str, int], Callable[..., Awaitable[Node | None]]]] = {
+    ("Column", 2): types.column.load,
     ("Dataset", 1): types.dataset.load,
     ("DatasetVersion", 2): types.dataset.load_version,
     ("Job", 1): types.job.load,

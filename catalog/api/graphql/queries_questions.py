@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from time import time_ns
 from typing import Annotated, Final
 
@@ -27,6 +28,7 @@ from catalog.api.graphql.enums import Direction, EntityKind, Granularity
 from catalog.api.graphql.errors import UserError
 from catalog.api.graphql.scalars import DateTime
 from catalog.api.graphql.types.lineage import Walk, When, question_of
+from catalog.api.graphql.types.moments import View
 from catalog.api.graphql.types.parts import columns_of
 from catalog.api.graphql.types.questions import (
     ImpactCounts,
@@ -41,8 +43,8 @@ from catalog.api.graphql.types.questions import (
 )
 from catalog.domain.lineage import Question
 from catalog.domain.timeline import Window
-from catalog.facets import data_quality_assertions
-from catalog.store import causes, questions
+from catalog.facets import data_quality_assertions, understood
+from catalog.store import causes, questions, surroundings
 from catalog.store.impact import impact
 from catalog.store.lineage import answer
 from catalog.store.read import orphans
@@ -64,6 +66,7 @@ FailedAt = Annotated[
 Within = Annotated[int, strawberry.argument(description="How many hours before the failure are looked at.")]
 Around = Annotated[list[EntityRef] | None, strawberry.argument(description="Look around these things.")]
 InNamespace = Annotated[str | None, strawberry.argument(description="Look around all datasets of this namespace.")]
+OnlyIn = Annotated[str | None, strawberry.argument(description="Only what is shown in this namespace.")]
 Kinds = Annotated[list[EntityKind] | None, strawberry.argument(description="DATASET, MODEL, JOB; left out: all.")]
 Earlier = Annotated[DateTime, strawberry.argument(name="from", description="The earlier moment.")]
 Later = Annotated[DateTime | None, strawberry.argument(description="The later moment; left out: now.")]
@@ -154,19 +157,24 @@ class Questions:
         within: Within = 7 * 24,
         depth: Depth = 20,
         first: First = 50,
+        recorded_as_of: RecordedAsOf = None,
     ) -> RootCandidates:
         """The candidates."""
         if not 0 < within <= _LONGEST_WITHIN:
             raise UserError(f"`within` is {within} hours. Ask for 1 or more, a hundred years at most.")
         how = Walk(Direction.UPSTREAM, Granularity.JOB, depth, True, info.context.bounds.max_nodes)
-        bounds = _question(info, [of], how, When(None, None, None))
-        now = time_ns() // 1_000
+        when = When(None, None, None, recorded_as_of)
+        bounds = _question(info, [of], how, when)
+        now = time_ns() // 1_000 if recorded_as_of is None else recorded_as_of
         asked = causes.Asked(
             bounds.of[0], as_of, now, within * _HOUR, bounds.depth, bounds.max_nodes, bounds.max_edges, bounds.hidden
         )
-        read = causes.Readers(columns_of, data_quality_assertions.failed)
-        found = info.context.ask(causes.candidates, asked, read)
-        shown = Shown.of(info.context, Window(found.moment, found.moment))
+        read = causes.Readers(columns_of, data_quality_assertions.failed, understood)
+        # Whether there are still deeper runs is said too.
+        around = replace(surroundings.Around.lineage(bounds), parts=causes.DEEPEST + 1)
+        reader = when.reader(info, around)
+        found = reader.ask(causes.candidates, asked, read)
+        shown = Shown.of(reader, Window(found.moment, found.moment))
         return RootCandidates.of(found, page_of(info, first, None).first, shown)
 
     @strawberry.field(
@@ -174,17 +182,29 @@ class Questions:
         "no parts that might; by kind and name."
     )
     def orphans(
-        self, info: Info, kinds: Kinds = None, first: First = 50, after: After = None, as_of: AsOf = None
+        self,
+        info: Info,
+        kinds: Kinds = None,
+        first: First = 50,
+        after: After = None,
+        as_of: AsOf = None,
+        *,
+        namespace: OnlyIn = None,
+        recorded_as_of: RecordedAsOf = None,
     ) -> OrphanConnection:
         """A page of them."""
-        wanted = (EntityKind.DATASET, EntityKind.MODEL, EntityKind.JOB) if kinds is None else tuple(kinds)
-        window = When(as_of, None, None).window()
-        found = info.context.ask(orphans.page, wanted, window, page_of(info, first, after))
+        when = When(as_of, None, None, recorded_as_of)
+        these = (EntityKind.DATASET, EntityKind.MODEL, EntityKind.JOB) if kinds is None else tuple(kinds)
+        wanted = orphans.Wanted(these, when.window(), namespace, understood)
+        around = None if namespace is None else surroundings.Around(namespace=namespace, parts=1)
+        reader = when.reader(info, around)
+        view = View(as_of, None if recorded_as_of is None else reader)
+        found = reader.ask(orphans.page, wanted, page_of(info, first, after))
 
         async def counting() -> int:
-            return info.context.ask(orphans.count, wanted, window)
+            return reader.ask(orphans.count, wanted)
 
-        page = connection_of(found, Orphan.of, after, counting)
+        page = connection_of(found, lambda row: Orphan.of(row, view), after, counting)
         return OrphanConnection(edges=page.edges, page_info=page.page_info, counting=page.counting)
 
     @strawberry.field(
@@ -204,14 +224,17 @@ class Questions:
         cumulative: Cumulative = False,
         include_indirect: IncludeIndirect = True,
         max_nodes: MaxNodes = 1000,
+        recorded_as_of: RecordedAsOf = None,
     ) -> LineageCycles:
         """The loops."""
         if not of and namespace is None:
             raise UserError("Neither `of` nor `namespace`. Say around what to look.")
         how = Walk(Direction.BOTH, granularity, depth, include_indirect, max_nodes)
-        asked = question_of(info, [ref.ref() for ref in of or ()], how, When(as_of, during, cumulative))
-        found = info.context.ask(questions.cycles, asked.of, namespace, asked)
-        return LineageCycles.of(found, Shown.of(info.context, asked.window))
+        when = When(as_of, during, cumulative, recorded_as_of)
+        asked = question_of(info, [ref.ref() for ref in of or ()], how, when)
+        reader = when.reader(info, replace(surroundings.Around.lineage(asked), namespace=namespace))
+        found = reader.ask(questions.cycles, asked.of, namespace, asked)
+        return LineageCycles.of(found, Shown.of(reader, asked.window))
 
     @strawberry.field(description="What the lineage of one moment has that that of another has not.")
     def lineage_diff(

@@ -22,6 +22,7 @@ from catalog.api.graphql.mutations import Mutation
 from catalog.api.graphql.queries import Query
 from catalog.api.graphql.scalars import SCALARS
 from catalog.api.graphql.subscriptions import Subscription
+from catalog.api.graphql.types.column import Column
 from catalog.api.graphql.types.dataset import Dataset
 from catalog.api.graphql.types.job import Job
 from catalog.api.graphql.types.namespace import Namespace
@@ -42,7 +43,7 @@ def build(limits: Limits) -> Schema:
         Query,
         Mutation,
         Subscription,
-        types=[Dataset, Job, Run, Namespace],
+        types=[Column, Dataset, Job, Run, Namespace],
         extensions=extensions(limits),
         execution_context_class=Executor,
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),

@@ -15,19 +15,21 @@ from sqlalchemy import (
     Table,
     cast,
     exists,
-    func,
     literal,
     or_,
     select,
     union_all,
 )
 
+from catalog.domain.changes import Understand
 from catalog.domain.errors import BadRequest
-from catalog.domain.timeline import Window
+from catalog.domain.ids import namespace_id
+from catalog.domain.timeline import NOW, Window
 from catalog.domain.words import EntityKind
 from catalog.store import paging
 from catalog.store.engine import Read
 from catalog.store.paging import Order, Page, Slice
+from catalog.store.read.as_of import model_then
 from catalog.store.tables import dataset, edge, job, namespace
 
 _PLACE: Final = {EntityKind.DATASET: 1, EntityKind.MODEL: 2, EntityKind.JOB: 3}
@@ -45,7 +47,20 @@ class Orphan:
     name: str
 
 
-def page(connection: Read, kinds: Collection[EntityKind], window: Window, page: Page) -> Slice[Orphan]:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which orphans: things of these kinds without lineage in the window; with `namespace`, those that are shown in it.
+
+    `understand` knows which datasets were models then; None: they are shown as what they are now.
+    """
+
+    kinds: Collection[EntityKind]
+    window: Window = NOW
+    namespace: str | None = None
+    understand: Understand | None = None
+
+
+def page(connection: Read, wanted: Wanted, page: Page) -> Slice[Orphan]:
     """Those of these kinds of which no edge holds in the window: datasets, models, then jobs, each by name.
 
     A job that has parts is none, whatever its own edges: its parts do the work. What nobody had named by the end of
@@ -54,39 +69,37 @@ def page(connection: Read, kinds: Collection[EntityKind], window: Window, page: 
     Raises:
         BadRequest: things of such a kind have no lineage of their own.
     """
-    found = _found(kinds, window)
+    found = _found(connection, wanted)
     if found is None:
         return Slice()
     order = Order("orphan", (found.c.place, found.c.sort_key, found.c.id))
     return paging.paginate(connection, select(found), order, page).each(_orphan)
 
 
-def count(connection: Read, kinds: Collection[EntityKind], window: Window) -> int:
+def count(connection: Read, wanted: Wanted) -> int:
     """How many there are."""
-    found = _found(kinds, window)
+    found = _found(connection, wanted)
     return 0 if found is None else paging.count(connection, select(found))
 
 
-def _found(kinds: Collection[EntityKind], window: Window) -> Subquery | None:
+def _found(connection: Read, wanted: Wanted) -> Subquery | None:
     """All of them, with where each stands in the list."""
-    if unfit := [kind.value for kind in kinds if kind not in _PLACE]:
+    if unfit := [kind.value for kind in wanted.kinds if kind not in _PLACE]:
         raise BadRequest(f"No orphans of kind {unfit[0]} are known.", fix="Ask for DATASET, MODEL or JOB.")
-    parts = [_jobs(window) if kind is EntityKind.JOB else _datasets(kind, window) for kind in _in_order(kinds)]
+    window, kinds = wanted.window, sorted(set(wanted.kinds), key=_PLACE.__getitem__)
+    parts = [_jobs(window) if kind is EntityKind.JOB else _datasets(connection, kind, wanted) for kind in kinds]
+    if wanted.namespace is not None:
+        parts = [part.where(namespace.c.id == namespace_id(wanted.namespace)) for part in parts]
     return union_all(*parts).subquery("orphan") if parts else None
 
 
-def _in_order(kinds: Collection[EntityKind]) -> list[EntityKind]:
-    """Each kind once, in the order of the list."""
-    return sorted(set(kinds), key=_PLACE.__getitem__)
-
-
-def _datasets(kind: EntityKind, window: Window) -> Select[Any]:
+def _datasets(connection: Read, kind: EntityKind, wanted: Wanted) -> Select[Any]:
     """Datasets under the name they are shown by: an edge under any of their names is one of theirs."""
     name = dataset.alias("name")
-    own = name.c.canonical_id == dataset.c.id
+    own, window = name.c.canonical_id == dataset.c.id, wanted.window
     edges = [exists().where(own, end == name.c.id, *_holds(window)) for end in (edge.c.source_id, edge.c.target_id)]
     known = exists().where(own, name.c.created_at <= window.last)
-    is_model = func.upper(func.coalesce(dataset.c.type, "")) == EntityKind.MODEL.value
+    is_model = model_then(connection, window.moment, wanted.understand)
     return (
         select(*_shown(kind, dataset))
         .join(namespace, namespace.c.id == dataset.c.namespace_id)

@@ -160,6 +160,50 @@ def test_the_job_that_does_it_is_part_of_the_answer_if_it_was_named(declare: Ask
     assert edge["transformations"] == [{"type": "DIRECT", "subtype": "IDENTITY"}]
 
 
+def test_who_asks_among_columns_for_the_job_that_does_it_finds_the_edge(
+    tell: Tell, declare: Ask, retract: Ask, answered: Ask, edges: Ask
+) -> None:
+    tell(ran("by hand").from_columns("budget", z=[("raw", "x")]))
+    ends = column("budget.xlsx", "x"), column("budget", "y")
+    declare(*ends, job=named("by hand"), effectiveFrom=FEBRUARY)
+    declare(SHEET, column("budget", "w"), job=named("by hand"), reason="the whole of it", effectiveFrom=FEBRUARY)
+    declare(*ends, job=named("otherwise"))
+    seen = {("raw.x", "by hand", "COLUMN", "by hand"), ("by hand", "budget.z", "COLUMN", "by hand")}
+    said = {("budget.xlsx.x", "by hand", "DECLARED", "by hand"), ("by hand", "budget.y", "DECLARED", "by hand")}
+    whole = {("budget.xlsx", "by hand", "DECLARED", "by hand"), ("by hand", "budget.w", "DECLARED", "by hand")}
+
+    assert edges(job("by hand"), "COLUMN") == seen | said | whole
+    answer = answered(job("by hand"), "COLUMN")
+    columns = {node["id"]: (node["name"], node["column"]) for node in answer["nodes"]}
+    reasons = {
+        (columns[edge["source"]], columns[edge["target"]]): [one["reason"] for one in edge["declaredBy"]]
+        for edge in answer["edges"]
+    }
+    by_hand = ("by hand", None)
+    assert reasons == {
+        (("raw", "x"), by_hand): [], (by_hand, ("budget", "z")): [],
+        (("budget.xlsx", "x"), by_hand): ["I asked the controller"],
+        (by_hand, ("budget", "y")): ["I asked the controller"],
+        (("budget.xlsx", None), by_hand): ["the whole of it"], (by_hand, ("budget", "w")): ["the whole of it"],
+    }  # fmt: skip
+    retract(*ends, job=named("by hand"), effectiveFrom=APRIL)
+    assert edges(job("by hand"), "COLUMN") == seen | whole
+    assert edges(job("by hand"), "COLUMN", MARCH) == seen | said | whole
+
+
+@pytest.mark.parametrize("direction", ["UPSTREAM", "DOWNSTREAM", "BOTH"])
+def test_what_only_a_person_named_was_known_from_then_on(declare: Ask, ask: Ask, direction: str) -> None:
+    declare(column("budget.xlsx", "x"), column("budget", "y"), job=named("by hand"))
+    (entry,) = ask("{ events { nodes { receivedAt } } }")["events"]["nodes"]
+    asked = f"""query($of: EntityRef!, $then: DateTime) {{
+        lineage(of: [$of], granularity: COLUMN, direction: {direction}, recordedAsOf: $then) {{
+            nodes {{ name }} edges {{ declaredBy {{ reason }} }} }} }}"""
+    for of in (SHEET, BUDGET, job("by hand")):
+        now, then = (ask(asked, of=of, then=at) for at in (None, entry["receivedAt"]))
+        assert then == now
+        assert now["lineage"]["nodes"]
+
+
 def test_a_job_can_be_an_end_of_it(declare: Ask, edges: Ask) -> None:
     declare(SHEET, job("import"))
     declare(job("import"), job("load"))

@@ -184,7 +184,7 @@ def test_what_is_no_id_is_refused(refusal: Refusal, id: str):
 @pytest.mark.parametrize(
     "id",
     ["Dataset:1", "Run:7fffffffffffffff", "Nothing:1", "Dataset:1:2", "DatasetVersion:1", "DatasetVersion:1:2",
-     "JobVersion:1"],
+     "JobVersion:1", "Column:1", "Column:1:2"],
 )  # fmt: skip
 def test_an_id_of_nothing_is_null(ask: Ask, id: str):
     assert ask("query($id: ID!) { node(id: $id) { id } }", id=encoded(id)) == {"node": None}

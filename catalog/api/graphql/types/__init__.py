@@ -8,6 +8,7 @@ is built. Refused: `strawberry.lazy` at every mention, and one module of a thous
 from catalog.api.graphql.types import (
     access,
     changes,
+    column,
     dataset,
     event,
     identity,
@@ -23,6 +24,6 @@ from catalog.api.graphql.types import (
 )
 
 __all__ = [
-    "access", "changes", "dataset", "event", "identity", "job", "lineage", "namespace", "node", "origins", "parts",
-    "questions", "run", "search",
+    "access", "changes", "column", "dataset", "event", "identity", "job", "lineage", "namespace", "node", "origins",
+    "parts", "questions", "run", "search",
 ]  # fmt: skip

@@ -25,6 +25,7 @@ from catalog.facets import understood
 from catalog.store.engine import Read
 from catalog.store.lineage import answer as walk
 from catalog.store.read import as_of, origins, runs
+from catalog.store.surroundings import Around
 
 T = TypeVar("T")
 _ByIds: TypeAlias = Callable[Concatenate[Read, Collection[int], ...], Mapping[int, T]]
@@ -86,9 +87,7 @@ class LineageNode:
     key: strawberry.Private[int]
     known_as: strawberry.Private[int]
     things: strawberry.Private[Things]
-    id: strawberry.ID = strawberry.field(
-        description="The id of the thing itself, which `node` finds; of a column only its own within lineage."
-    )
+    id: strawberry.ID = strawberry.field(description="The id of the thing itself, which `node` finds.")
     kind: EntityKind = strawberry.field(
         description="What it is. A DATASET among columns is the whole of it, every column."
     )
@@ -110,7 +109,7 @@ class LineageNode:
             key=node.id,
             known_as=known_as,
             things=things,
-            id=global_id(_TYPES[node.kind], node.id),
+            id=global_id(_TYPES[node.kind], *(() if node.dataset_id is None else (node.dataset_id,)), node.id),
             kind=node.kind,
             namespace=node.namespace,
             name=node.name,
@@ -266,13 +265,16 @@ class When:
     cumulative: bool | None
     recorded: DateTime | None = None
 
-    def reader(self, info: Info, question: lineage.Question) -> Reader:
-        """What to ask.
+    def reader(self, info: Info, around: lineage.Question | Around | None) -> Reader:
+        """What to ask. Of the past it knows what is around this; None: all.
 
         Raises:
             UserError: it would have to know the future, or too much of the past.
         """
-        return info.context if self.recorded is None else info.context.recorded(question, self.recorded)
+        if self.recorded is None:
+            return info.context
+        wanted = Around.lineage(around) if isinstance(around, lineage.Question) else around
+        return info.context.recorded(wanted, self.recorded)
 
     def window(self) -> Window:
         """The range of moments.

@@ -12,7 +12,7 @@ from catalog.api.graphql.enums import EntityKind
 from catalog.api.graphql.scalars import DateTime
 from catalog.api.graphql.types import parts
 from catalog.domain import lineage
-from catalog.domain.manual import Manual, ManualEnd
+from catalog.domain.manual import Manual, ManualEdge, ManualEnd
 from catalog.domain.timeline import NOW, Window
 from catalog.domain.words import Derivation, Node
 from catalog.ingest import records
@@ -100,12 +100,16 @@ class Declarations:
         if self._found is None:
             self._found = self._reader.ask(manual.of_edges, self._wanted, self._window)
         said = ((records.read(one.raw), one) for one in self._found.get(self._ends(edge), ()))
-        columns = tuple(self._place(id)[1] for id in (edge.source, edge.target))
         return [
             ManualLineage.of(told, receipt(one.digest))
             for told, one in said
-            if not self._of_columns or columns == (told.edge.source.column, told.edge.target.column)
+            if not self._of_columns or self._has_ends(edge, told.edge)
         ]
+
+    def _has_ends(self, edge: lineage.LineageEdge, said: ManualEdge) -> bool:
+        """Whether it is between these columns or wholes, or between one of them and the job that it goes through."""
+        ends = ((edge.source, said.source), (edge.target, said.target))
+        return all(id == edge.job_id or self._place(id)[1] == end.column for id, end in ends)
 
     def _ends(self, edge: lineage.LineageEdge) -> Ends:
         return Ends(self._place(edge.source)[0], self._place(edge.target)[0], edge.job_id or 0)

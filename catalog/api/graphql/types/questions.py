@@ -14,12 +14,15 @@ from catalog.api.graphql.enums import EntityKind, RootCause
 from catalog.api.graphql.scalars import DateTime
 from catalog.api.graphql.types import parts
 from catalog.api.graphql.types.lineage import LineageEdge, LineageNode, Things
+from catalog.api.graphql.types.moments import PRESENT, View
 from catalog.api.graphql.types.node import Node
 from catalog.domain import lineage
 from catalog.domain.differences import ChangedEdge
 from catalog.domain.timeline import Window
+from catalog.facets import understood
 from catalog.store import causes, questions
 from catalog.store.impact import Impact
+from catalog.store.read import as_of
 from catalog.store.read.orphans import Orphan as OrphanRow
 
 
@@ -221,17 +224,21 @@ class Orphan:
     kind: EntityKind = strawberry.field(description="What it is.")
     namespace: str = strawberry.field(description="Its namespace.")
     name: str = strawberry.field(description="Its name.")
+    view: strawberry.Private[View] = PRESENT
 
     @classmethod
-    def of(cls, row: OrphanRow) -> Self:
-        """From a row."""
-        return cls(key=row.id, kind=row.kind, namespace=row.namespace, name=row.name)
+    def of(cls, row: OrphanRow, view: View) -> Self:
+        """From a row; `view` is how it was read, as the thing itself will be."""
+        return cls(key=row.id, kind=row.kind, namespace=row.namespace, name=row.name, view=view)
 
     @strawberry.field(description="The thing itself.")
     async def entity(self, info: Info) -> Node | None:
         """The dataset or job."""
-        load = types.job.load if self.kind is EntityKind.JOB else types.dataset.load
-        return await load(info, self.key)
+        if self.kind is EntityKind.JOB:
+            job = await self.view.load(info, as_of.jobs, self.key, self.view.as_of, understood)
+            return None if job is None else types.job.Job.of(job, self.view)
+        dataset = await self.view.load(info, as_of.datasets, self.key, self.view.as_of, understood)
+        return None if dataset is None else types.dataset.Dataset.of(dataset, self.view)
 
 
 @strawberry.type(description="A page of what has no lineage.")
