@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, select, update
+from sqlalchemy import BigInteger, ColumnElement, Row, and_, bindparam, select, update
 
 from catalog.domain.ids import digest_key
 from catalog.store import bodies
+from catalog.store.among import Prepared
 from catalog.store.dialect import any_of, insert, insert_new
 from catalog.store.engine import Read, Write
 from catalog.store.rows import by_ids
@@ -89,11 +90,15 @@ def size(connection: Read) -> int:
 
 def revision(connection: Read) -> tuple[int, int]:
     """Which graph there is: all that is read from the log and the graph follows from this. It only ever grows."""
-    found = connection.execute(_REVISION).one_or_none()
-    return (0, 0) if found is None else (found.size, found.mended)
+    for size, mended in _REVISION.rows(connection, {"id": HEAD}):
+        return size, mended
+    return 0, 0
 
 
-_REVISION = select(log_head.c.size, log_head.c.mended).where(log_head.c.id == HEAD)
+# Asked by every question of GraphQL, before anything else.
+_REVISION = Prepared(
+    select(log_head.c.size, log_head.c.mended).where(log_head.c.id == bindparam("id", type_=BigInteger))
+)
 
 
 def note_change(connection: Write) -> None:
