@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from sqlalchemy import Case, Column, and_, bindparam, case, func, literal_column, select
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
@@ -13,11 +14,11 @@ from catalog.domain.lineage import is_indirect
 from catalog.domain.words import Derivation, Node
 from catalog.store.among import Prepared, among
 from catalog.store.engine import Read
-from catalog.store.hop import NO_JOB, Changes, EdgeKey, Found, Hop
+from catalog.store.hop import NO_JOB, Changes, EdgeKey, Found, Product
 from catalog.store.living import Living
 from catalog.store.tables import edge, field_edge
 
-_IMPLICIT = int(Derivation.IMPLICIT)
+_IMPLICIT, _DECLARED = int(Derivation.IMPLICIT), int(Derivation.DECLARED)
 
 
 def doing(columns: ReadOnlyColumnCollection[str, Column[int]]) -> Case[int]:
@@ -60,29 +61,55 @@ class Flows:
         told = {edge for edge in edges if edge[3] != _IMPLICIT}
         if not told:
             return {}
-        names, window = self.living.names, self.living.window
+        names = self.living.names
         owners = {job for _, _, job, _ in told if job != NO_JOB}
         owners.update(names.of([target for _, target, job, _ in told if job == NO_JOB]))
-        owners |= self.manual
-        sources = names.of({edge[0] for edge in told})
-        given = {"owners": owners, "sources": sources, **window._asdict()}
-        shown = names.canonical
-        rows = [(shown[source], shown[target], *rest) for source, target, *rest in _SAID.rows(self.connection, given)]
-        found: dict[EdgeKey, set[Transformation]] = defaultdict(set)
-        for source, target, job, derivation, _, _, *how in self.living.among(rows):
-            if (edge := (source, target, job, derivation)) in told:
-                found[edge].update(transformations(*how))
-        return {edge: in_order(ways) for edge, ways in found.items()}
+        said = self._said(owners | self.manual, {edge[0] for edge in told})
+        return {edge: ways for edge, ways in said.items() if edge in told}
 
     def direct_only(self, found: Found) -> Found:
         """What is left without hops of which every flow is known to be indirect.
 
-        That is never known of inputs x outputs.
+        That is never known of supposed inputs x outputs. Of declared ones it is, where a declaration at another moment
+        says how.
         """
-        keys = {hop[:4] for hop in found.hops}
-        left_out = {edge for edge, ways in self.of_edges(keys).items() if all_indirect(ways)}
-        hops: list[Hop] = [hop for hop in found.hops if hop[:4] not in left_out]
-        return Found(hops, found.products, found.beside)
+        left_out = self._indirect(self.of_edges({hop[:4] for hop in found.hops}))
+        declared = [one for one in found.products if one.derivation == _DECLARED]
+        if declared:
+            sources = {source for one in declared for source in one.sources}
+            left_out |= self._indirect(self._said({one.job for one in declared}, sources))
+        left = Found([hop for hop in found.hops if hop[:4] not in left_out], beside=found.beside)
+        for one in found.products:
+            _take(left, one, left_out)
+        return left
+
+    @staticmethod
+    def _indirect(said: Mapping[EdgeKey, Changes]) -> set[EdgeKey]:
+        return {edge for edge, ways in said.items() if all_indirect(ways)}
+
+    def _said(self, owners: Collection[int], sources: Collection[int]) -> dict[EdgeKey, Changes]:
+        """What these owners say of how data changes on its way from these datasets."""
+        names = self.living.names
+        given = {"owners": owners, "sources": names.of(sources), **self.living.window._asdict()}
+        shown = names.canonical
+        rows = [(shown[source], shown[target], *rest) for source, target, *rest in _SAID.rows(self.connection, given)]
+        found: dict[EdgeKey, set[Transformation]] = defaultdict(set)
+        for source, target, job, derivation, _, _, *how in self.living.among(rows):
+            found[source, target, job, derivation].update(transformations(*how))
+        return {edge: in_order(ways) for edge, ways in found.items()}
+
+
+def _take(into: Found, one: Product, left_out: Collection[EdgeKey]) -> None:
+    """A product without some of its hops: sources that lose one stand alone."""
+    pairs = {(source, target) for source, target, job, how in left_out if (job, how) == (one.job, one.derivation)}
+    losing = {source for source, target in pairs if source in one.sources and target in one.targets}
+    if not losing:
+        into.products.append(one)
+        return
+    alone = replace(one, sources=tuple(losing))
+    into.hops += [hop for hop in alone.hops() if hop[:2] not in pairs]
+    if kept := tuple(id for id in one.sources if id not in losing):
+        into.products.append(replace(one, sources=kept))
 
 
 def transformations(type: str, subtype: str, description: str, masking: int) -> Changes:

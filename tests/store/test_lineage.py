@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from builders import facet, micros, named, ran
+from builders import declared_job, facet, micros, named, ran
 from catalog.domain.changes import Transformation
 from catalog.domain.errors import UnknownEntity
 from catalog.domain.ids import dataset_id, job_id, run_id
 from catalog.domain.lineage import EntityRef, Lineage, Question
-from catalog.domain.timeline import NOW, Window
+from catalog.domain.timeline import ALWAYS, NOW, Window
 from catalog.domain.words import Direction, EntityKind, Granularity
 from catalog.ingest.accept import Ingest, Received
 from catalog.store.engine import Database
@@ -187,6 +187,24 @@ def test_an_edge_says_how_columns_were_made_and_whether_every_way_hides_the_valu
         "unknown": ([], False),
     }
     assert names(direct, 1) == ["hashed", "plain", "unknown"]
+
+
+def test_declared_inputs_and_outputs_lose_the_pair_that_another_declaration_calls_indirect(database: Database) -> None:
+    joined = {**named("t0"), "type": "DATASET", "transformations": [{"type": "INDIRECT", "subtype": "JOIN"}]}
+    entries = [{**named("t1"), "type": "DATASET", "inputs": [joined]}]
+    told = [
+        declared_job("load", 1, ["t0", "u"], ["t1", "t2"]),
+        declared_job("load", 8, lineage=facet(entries=entries)),
+    ]
+    Ingest(database).accept([Received(raw, "test") for raw in told])
+    both = (ROOT, EntityRef(EntityKind.DATASET, "shop", "u"))
+    every, direct = (ask(database, of=both, depth=1, window=ALWAYS, include_indirect=how) for how in (True, False))
+    left_out = {(edge.source, edge.target) for edge in every.edges} - {
+        (edge.source, edge.target) for edge in direct.edges
+    }
+
+    assert len(every.edges) == 4
+    assert left_out == {(dataset_id("shop", "t0"), dataset_id("shop", "t1"))}
 
 
 def test_a_wide_job_is_read_as_two_lists_and_never_as_their_product(database: Database) -> None:
