@@ -27,9 +27,10 @@ Key: TypeAlias = tuple[bytes, frozenset[Permission]]
 
 _OF_THE_GRAPH: Final = frozenset({
     "__typename", "cycles", "dataset", "datasets", "events", "impact", "job", "jobs", "lineage", "lineageDiff",
-    "namespaces", "node", "orphans", "pathSearch", "paths", "rootCandidates", "run", "runs", "search",
+    "namespaces", "node", "orphans", "pathSearch", "paths", "run", "runs", "search",
 })  # fmt: skip
-"""Root fields whose answers follow from the log. Keys end with time, and the quarantine is not in the log."""
+"""Root fields whose answers follow from the log. Keys end with time, candidates are of the moment at which they are
+asked for where no failure has one, and the quarantine is not in the log."""
 
 _LARGEST: Final = 8
 """One answer may have this part of the room: a few large ones must not push out all others."""
