@@ -8,9 +8,10 @@ shuffles and batches them.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from hypothesis import note
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -314,6 +315,28 @@ def put(database: Database, batches: Sequence[Sequence[bytes]]) -> list[Outcome]
     with database.read() as connection:
         assert connection.scalars(select(log_entry.c.failure).where(log_entry.c.failure.is_not(None))).all() == []
     return outcomes
+
+
+def receive(database: Database, at: int, events: Iterable[bytes]) -> None:
+    """Take events in when the clock says `at`, microseconds since 1970 UTC."""
+    Ingest(database, clock=lambda: at).accept([Received(event, "test") for event in events])
+
+
+def cut_in_two(
+    data: st.DataObject, whole: Database, beginning: Database, at: tuple[int, int], *, least: int = 0
+) -> tuple[list[bytes], int]:
+    """A history that one database receives in two parts, at these times, and another the first part alone of.
+
+    The answer is all of it, and how many events the first part has: at least so many.
+    """
+    events = list(dict.fromkeys(data.draw(st.permutations(data.draw(histories())))))
+    note(told(events))
+    known = data.draw(st.integers(least, len(events)))
+    put(whole, [])
+    receive(whole, at[0], events[:known])
+    receive(whole, at[1], events[known:])
+    put(beginning, [events[:known]] if known else [])
+    return events, known
 
 
 def told(events: Sequence[bytes]) -> str:

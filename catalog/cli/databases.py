@@ -72,6 +72,13 @@ def options(
     _config.set(config)
 
 
+def shown_url(database: Database) -> str:
+    """Which database it is, for people: without what is secret in its URL."""
+    from catalog.settings import masked
+
+    return masked(database.url.render_as_string(hide_password=False))
+
+
 def begin(url: str) -> None:
     """Make an SQLite file that is not there yet, or empty, into a catalog.
 

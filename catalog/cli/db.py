@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from catalog.cli.console import Bar, say, tell_record
-from catalog.cli.databases import DatabaseOption, JsonOption, opened, settings, unchecked
-
-if TYPE_CHECKING:
-    from catalog.store.engine import Database
+from catalog.cli.databases import DatabaseOption, JsonOption, opened, settings, shown_url, unchecked
 
 app = typer.Typer(
     help="The database itself: its version, backups, and moving to another engine.",
@@ -31,7 +28,7 @@ def upgrade(database: DatabaseOption = None, as_json: JsonOption = False) -> Non
     with unchecked(settings(database).database.url) as target:
         before = migrate.current(target)
         migrate.upgrade(target)
-        tell_record({"before": before, "now": migrate.current(target), "database": _shown(target)}, as_json=as_json)
+        tell_record({"before": before, "now": migrate.current(target), "database": shown_url(target)}, as_json=as_json)
 
 
 @app.command(epilog="Example: catalog db current --json")
@@ -44,7 +41,7 @@ def current(database: DatabaseOption = None, as_json: JsonOption = False) -> Non
         # Asking SQLite about a file that is not there would make it.
         missing = source.is_sqlite and not Path(source.url.database or "").exists()
         found = None if missing else migrate.current(source)
-        tell_record({"now": found, "needed": migrate.head(), "database": _shown(source)}, as_json=as_json)
+        tell_record({"now": found, "needed": migrate.head(), "database": shown_url(source)}, as_json=as_json)
 
 
 @app.command(epilog="Example: catalog db backup backups/catalog-2026-01-31.db")
@@ -82,12 +79,6 @@ def copy(
             bar.at(done, total)
 
         maintenance.copy(source, target, progress)
-        shown = _shown(target)
+        shown = shown_url(target)
     tell_record({"tables": len(counts), "rows": sum(counts.values()), "database": shown}, as_json=as_json)
     say("Every row is the same. Point CATALOG_DATABASE_URL to the new database.")
-
-
-def _shown(database: Database) -> str:
-    from catalog.settings import masked
-
-    return masked(database.url.render_as_string(hide_password=False))

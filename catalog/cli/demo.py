@@ -17,7 +17,7 @@ import typer
 
 from catalog.cli import serve as server
 from catalog.cli.console import Bar, say, tell_json, tell_table
-from catalog.cli.databases import DatabaseOption, JsonOption, begin, opened, settings
+from catalog.cli.databases import DatabaseOption, JsonOption, begin, opened, settings, shown_url
 from catalog.domain.errors import BadRequest, CatalogError
 from catalog.domain.names import visible
 
@@ -99,9 +99,7 @@ def _is_of_others(target: Database) -> bool:
 
 
 def _confirm(target: Database) -> None:
-    from catalog.settings import masked
-
-    where = visible(masked(target.url.render_as_string(hide_password=False)))
+    where = visible(shown_url(target))
     if not _is_asking():
         raise BadRequest(
             f"The log of {where} has events that are not the demo's, and what is added to it stays for good.",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import typer
 
 from catalog.cli.console import ExitCode, say, tell_json, tell_table
-from catalog.cli.databases import DatabaseOption, JsonOption, loaded, settings, unchecked
+from catalog.cli.databases import DatabaseOption, JsonOption, loaded, settings, shown_url, unchecked
 from catalog.domain.errors import CatalogError
 
 if TYPE_CHECKING:
@@ -97,11 +97,9 @@ def _program() -> Iterator[Finding]:
 
 
 def _database(chosen: Settings) -> Iterator[Finding]:
-    from catalog.settings import masked
-
     try:
         with unchecked(chosen.database.url) as database:
-            shown = masked(database.url.render_as_string(hide_password=False))
+            shown = shown_url(database)
             file = Path(database.url.database or "") if database.is_sqlite else None
             if file is not None and not (file.exists() and file.stat().st_size):
                 yield Finding("database", State.WARNING, f"{shown}: nothing there yet", "`catalog serve` begins it.")

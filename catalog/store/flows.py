@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from sqlalchemy import Case, Column, and_, bindparam, case, func, literal_column, select
@@ -18,7 +18,7 @@ from catalog.store.hop import NO_JOB, Changes, EdgeKey, Found, Product
 from catalog.store.living import Living
 from catalog.store.tables import edge, field_edge
 
-_IMPLICIT, _DECLARED = int(Derivation.IMPLICIT), int(Derivation.DECLARED)
+_IMPLICIT = int(Derivation.IMPLICIT)
 
 
 def doing(columns: ReadOnlyColumnCollection[str, Column[int]]) -> Case[int]:
@@ -57,15 +57,8 @@ class Flows:
 
     def of_edges(self, edges: Iterable[EdgeKey]) -> dict[EdgeKey, Changes]:
         """What is said of these edges; edges of which nothing is said are missing."""
-        # Inputs x outputs are only supposed; nobody said how.
-        told = {edge for edge in edges if edge[3] != _IMPLICIT}
-        if not told:
-            return {}
-        names = self.living.names
-        owners = {job for _, _, job, _ in told if job != NO_JOB}
-        owners.update(names.of([target for _, target, job, _ in told if job == NO_JOB]))
-        said = self._said(owners | self.manual, {edge[0] for edge in told})
-        return {edge: ways for edge, ways in said.items() if edge in told}
+        asked = set(edges)
+        return {edge: ways for edge, ways in self._said(asked).items() if edge in asked}
 
     def direct_only(self, found: Found) -> Found:
         """What is left without hops of which every flow is known to be indirect.
@@ -73,24 +66,28 @@ class Flows:
         That is never known of supposed inputs x outputs. Of declared ones it is, where a declaration at another moment
         says how.
         """
-        left_out = self._indirect(self.of_edges({hop[:4] for hop in found.hops}))
-        declared = [one for one in found.products if one.derivation == _DECLARED]
-        if declared:
-            sources = {source for one in declared for source in one.sources}
-            left_out |= self._indirect(self._said({one.job for one in declared}, sources))
+        asked = {hop[:4] for hop in found.hops}
+        # One hop of each source finds what its job says of all.
+        asked.update(
+            (source, one.targets[0], one.job, one.derivation) for one in found.products for source in one.sources
+        )
+        left_out = {edge for edge, ways in self._said(asked).items() if all_indirect(ways)}
         left = Found([hop for hop in found.hops if hop[:4] not in left_out], beside=found.beside)
         for one in found.products:
             _take(left, one, left_out)
         return left
 
-    @staticmethod
-    def _indirect(said: Mapping[EdgeKey, Changes]) -> set[EdgeKey]:
-        return {edge for edge, ways in said.items() if all_indirect(ways)}
-
-    def _said(self, owners: Collection[int], sources: Collection[int]) -> dict[EdgeKey, Changes]:
-        """What these owners say of how data changes on its way from these datasets."""
+    def _said(self, asked: Collection[EdgeKey]) -> dict[EdgeKey, Changes]:
+        """What is said of these edges, and of others that those who say it know of from the same datasets."""
+        # Inputs x outputs are only supposed; nobody said how.
+        told = [edge for edge in asked if edge[3] != _IMPLICIT]
+        if not told:
+            return {}
         names = self.living.names
-        given = {"owners": owners, "sources": names.of(sources), **self.living.window._asdict()}
+        owners = {job for _, _, job, _ in told if job != NO_JOB}
+        owners.update(names.of([target for _, target, job, _ in told if job == NO_JOB]))
+        sources = names.of({edge[0] for edge in told})
+        given = {"owners": owners | self.manual, "sources": sources, **self.living.window._asdict()}
         shown = names.canonical
         rows = [(shown[source], shown[target], *rest) for source, target, *rest in _SAID.rows(self.connection, given)]
         found: dict[EdgeKey, set[Transformation]] = defaultdict(set)
@@ -101,13 +98,16 @@ class Flows:
 
 def _take(into: Found, one: Product, left_out: Collection[EdgeKey]) -> None:
     """A product without some of its hops: sources that lose one stand alone."""
-    pairs = {(source, target) for source, target, job, how in left_out if (job, how) == (one.job, one.derivation)}
-    losing = {source for source, target in pairs if source in one.sources and target in one.targets}
-    if not losing:
+    sources, targets = set(one.sources), set(one.targets)
+    pairs = {
+        (source, target) for source, target, job, how in left_out
+        if (job, how) == (one.job, one.derivation) and source in sources and target in targets
+    }  # fmt: skip
+    if not pairs:
         into.products.append(one)
         return
-    alone = replace(one, sources=tuple(losing))
-    into.hops += [hop for hop in alone.hops() if hop[:2] not in pairs]
+    losing = {source for source, _ in pairs}
+    into.hops += [hop for hop in replace(one, sources=tuple(losing)).hops() if hop[:2] not in pairs]
     if kept := tuple(id for id in one.sources if id not in losing):
         into.products.append(replace(one, sources=kept))
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import pytest
-from hypothesis import given, note, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import also_known_as, declared_dataset, dropped, micros, ran
@@ -13,19 +11,14 @@ from catalog.domain.errors import BadRequest, UnknownEntity
 from catalog.domain.lineage import EntityRef, Lineage, Question
 from catalog.domain.timeline import NOW, Window
 from catalog.domain.words import Direction, EntityKind
-from catalog.ingest.accept import Ingest, Received
 from catalog.ingest.recorded import recorded
 from catalog.store import lineage
 from catalog.store.engine import Database
 from catalog.store.surroundings import Around, entries_around
 from conftest import NewDatabase
-from histories import histories, put, questions, told
+from histories import cut_in_two, questions, receive
 
 MONDAY, TUESDAY, WEDNESDAY = (micros(day * 1440) for day in (10, 11, 12))
-
-
-def receive(database: Database, at: int, events: Iterable[bytes]) -> None:
-    Ingest(database, clock=lambda: at).accept([Received(event, "test") for event in events])
 
 
 def said(database: Database, question: Question, until: int) -> Lineage:
@@ -157,13 +150,7 @@ def test_any_history_cut_at_any_receipt_answers_as_its_beginning_alone(
         @settings(max_examples=settings().max_examples // (10 if engine_name == "sqlite" else 30))
         @given(st.data())
         def answers_agree(data: st.DataObject) -> None:
-            events = list(dict.fromkeys(data.draw(st.permutations(data.draw(histories())))))
-            note(told(events))
-            known = data.draw(st.integers(0, len(events)))
-            put(whole, [])
-            receive(whole, MONDAY, events[:known])
-            receive(whole, WEDNESDAY, events[known:])
-            put(beginning, [events[:known]] if known else [])
+            events, _ = cut_in_two(data, whole, beginning, (MONDAY, WEDNESDAY))
             for question in data.draw(st.lists(questions(events), min_size=1, max_size=3)):
                 then, alone = said_or_not(whole, question, TUESDAY), said_or_not(beginning, question, None)
                 assert then == alone or (then is None and is_only_named(alone))

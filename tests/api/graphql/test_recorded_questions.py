@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 import pytest
 from graphql import GraphQLError
-from hypothesis import given, note, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import columns, declared_dataset, facet, micros, moment, ran
@@ -16,30 +16,26 @@ from catalog.api.graphql.context import Bounds
 from catalog.api.graphql.limits import Limits
 from catalog.api.graphql.schema import execute
 from catalog.domain.words import EntityKind, Granularity
-from catalog.ingest.accept import Ingest, Received
 from catalog.store.engine import Database
 from conftest import NewDatabase
-from histories import histories, mentioned, put, told
+from histories import cut_in_two, mentioned, receive
 
 Ask = Callable[..., Any]
 Refusal = Callable[..., GraphQLError]
 
 ROOMY = Limits(max_cost=10_000_000, max_tokens=5_000, max_aliases=100)
 DAY = 1440
+THEN, LATER = (micros(day * DAY) for day in (10, 12))
 TUESDAY, WEDNESDAY = (moment(day * DAY) for day in (11, 12))
 MODEL, TABLE = facet(datasetType="MODEL"), facet(datasetType="TABLE")
-
-
-def receive(database: Database, day: int, events: Iterable[bytes]) -> None:
-    Ingest(database, clock=lambda: micros(day * DAY)).accept([Received(event, "test") for event in events])
 
 
 class TestCycles:
     @pytest.mark.parametrize("around", ['of: [{kind: DATASET, namespace: "shop", name: "a"}]', 'namespace: "shop"'])
     def test_that_nobody_had_heard_of_are_not_there(self, database: Database, ask: Ask, around: str) -> None:
-        receive(database, 10, [*ran("there").reading("a").writing("b"), declared_dataset("a", 0, datasetType=MODEL)])
+        receive(database, THEN, [*ran("there").reading("a").writing("b"), declared_dataset("a", 0, datasetType=MODEL)])
         receive(
-            database, 12, [*ran("back", 1).reading("b").writing("a"), declared_dataset("a", 0.5, datasetType=TABLE)]
+            database, LATER, [*ran("back", 1).reading("b").writing("a"), declared_dataset("a", 0.5, datasetType=TABLE)]
         )
         shown = "cycles { nodes { name kind entity { ... on Dataset { type } } } }"
 
@@ -52,8 +48,8 @@ class TestCycles:
         assert found(f', recordedAsOf: "{WEDNESDAY}"') == found("") == both
 
     def test_have_the_kinds_of_then(self, database: Database, ask: Ask) -> None:
-        receive(database, 10, [*ran("loop").reading("a").writing("a"), declared_dataset("a", 0, datasetType=MODEL)])
-        receive(database, 12, [declared_dataset("a", 0.5, datasetType=TABLE)])
+        receive(database, THEN, [*ran("loop").reading("a").writing("a"), declared_dataset("a", 0, datasetType=MODEL)])
+        receive(database, LATER, [declared_dataset("a", 0.5, datasetType=TABLE)])
         asked = f'cycles(namespace: "shop", recordedAsOf: "{TUESDAY}")'
         (loop,) = ask(f"{{ {asked} {{ cycles {{ nodes {{ kind }} }} }} }}")["cycles"]["cycles"]
         assert loop == {"nodes": [{"kind": "MODEL"}]}
@@ -62,10 +58,12 @@ class TestCycles:
 class TestOrphans:
     @pytest.fixture
     def corrected(self, database: Database) -> None:
-        receive(database, 10, [declared_dataset("alone", 0, datasetType=MODEL, schema=columns(a="int"))])
-        receive(database, 10, [declared_dataset("other", 0), *ran("dag", 0)])
-        receive(database, 12, [declared_dataset("alone", 1, datasetType=TABLE), declared_dataset("late", 0)])
-        receive(database, 12, [*ran("etl").reading("other").writing("elsewhere"), *ran("task").inside(ran("dag", 0))])
+        receive(database, THEN, [declared_dataset("alone", 0, datasetType=MODEL, schema=columns(a="int"))])
+        receive(database, THEN, [declared_dataset("other", 0), *ran("dag", 0)])
+        receive(database, LATER, [declared_dataset("alone", 1, datasetType=TABLE), declared_dataset("late", 0)])
+        receive(
+            database, LATER, [*ran("etl").reading("other").writing("elsewhere"), *ran("task").inside(ran("dag", 0))]
+        )
 
     @pytest.mark.usefixtures("corrected")
     @pytest.mark.parametrize("where", ["", ', namespace: "shop"'])
@@ -93,7 +91,7 @@ class TestOrphans:
         assert ask(f"{{ {asked} }}") == {"orphans": {"totalCount": 3}}
 
     def test_of_a_namespace_read_nothing_of_others_again(self, database: Database) -> None:
-        receive(database, 10, [declared_dataset((f"n{n}", "d"), 0) for n in range(9)])
+        receive(database, THEN, [declared_dataset((f"n{n}", "d"), 0) for n in range(9)])
         asked = f'orphans(namespace: "n3", recordedAsOf: "{TUESDAY}") {{ nodes {{ namespace }} }}'
         found = execute(database, f"{{ {asked} }}", bounds=Bounds(max_entries=1))
         assert found.data == {"orphans": {"nodes": [{"namespace": "n3"}]}}
@@ -104,10 +102,10 @@ class TestRootCandidates:
     def corrected(self, database: Database) -> None:
         """A night that failed; on Wednesday it is heard what else had failed before."""
         night = ran("night", 5, "n").failing()
-        receive(database, 10, [*ran("up", 1).reading("raw").writing("staged"), *night])
-        receive(database, 10, ran("task", 4.5, "t").inside(night).reading("staged").writing("mart").failing())
-        receive(database, 12, ran("up", 3, "u").reading("raw").writing("staged").failing())
-        receive(database, 12, ran("other task", 4.6, "o").inside(night).failing())
+        receive(database, THEN, [*ran("up", 1).reading("raw").writing("staged"), *night])
+        receive(database, THEN, ran("task", 4.5, "t").inside(night).reading("staged").writing("mart").failing())
+        receive(database, LATER, ran("up", 3, "u").reading("raw").writing("staged").failing())
+        receive(database, LATER, ran("other task", 4.6, "o").inside(night).failing())
 
     @pytest.mark.usefixtures("corrected")
     @pytest.mark.parametrize("kind", ["RUN", "JOB"])
@@ -163,13 +161,7 @@ def test_any_history_cut_at_any_receipt_answers_as_its_beginning_alone(
         @settings(max_examples=settings().max_examples // (10 if engine_name == "sqlite" else 30))
         @given(st.data())
         def answers_agree(data: st.DataObject) -> None:
-            events = list(dict.fromkeys(data.draw(st.permutations(data.draw(histories())))))
-            note(told(events))
-            known = data.draw(st.integers(1, len(events)))
-            put(whole, [])
-            receive(whole, 10, events[:known])
-            receive(whole, 12, events[known:])
-            put(beginning, [events[:known]])
+            events, known = cut_in_two(data, whole, beginning, (THEN, LATER), least=1)
             # What was not heard of then may have been named by then: that is another test's.
             things = [ref for ref in mentioned(events[:known], Granularity.JOB) if ref.kind is not EntityKind.COLUMN]
             of = data.draw(st.sampled_from(things))
