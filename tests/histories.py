@@ -288,17 +288,16 @@ def questions(draw: st.DrawFn, events: Sequence[bytes]) -> Question:
 
 
 def mentioned(events: Sequence[bytes], granularity: Granularity) -> list[EntityRef]:
-    """What a question of this granularity can be about: runs of runs, everything else of everything."""
+    """What a question of this granularity can be about."""
     found: set[tuple[str, ...]] = set()
     for event in map(read, events):
         body: Mapping[str, Any] = event.body
         if "run" in body:
             found.add(("RUN", body["job"]["namespace"], body["run"]["runId"]))
-        if granularity is not Granularity.RUN:
-            if "job" in body:
-                found.add(("JOB", *name_of(body["job"])))
-            roles = ("dataset",) if "dataset" in body else ("inputs", "outputs")
-            found |= {("DATASET", *name) for role in roles for name, _ in event.mentions(role)}
+        if "job" in body:
+            found.add(("JOB", *name_of(body["job"])))
+        roles = ("dataset",) if "dataset" in body else ("inputs", "outputs")
+        found |= {("DATASET", *name) for role in roles for name, _ in event.mentions(role)}
         if granularity is Granularity.COLUMN:
             said = declaration(event) if "run" not in body else statement(name_of(body["job"]), [event])
             found |= {end for source, target, _ in said.flows for end in (source, target) if end[0] == "COLUMN"}

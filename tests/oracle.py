@@ -8,11 +8,11 @@ because ties of time are broken by them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import product
+from typing import Any
 
-from catalog.domain import ids
 from catalog.domain.lineage import EntityRef, Question
 from catalog.domain.words import EntityKind, Granularity
 from oracle_events import (
@@ -28,21 +28,22 @@ from oracle_events import (
     drops,
     ended,
     facet,
-    former_name,
     lifecycle,
     name_of,
     node,
+    passes_on,
     read,
     statement,
+    uses_of,
 )
+from oracle_names import always_same, renames, shown_names
+from oracle_runs import FOREVER, RunKey, Use, node_of, run_id, undone_by_none, writers
 from oracle_walks import walk, walk_columns
 
-RunKey = tuple[Name, str]
-Rename = tuple[int, Name, Name]
-"""When, to what, from what."""
 Told = tuple[Edge, How]
 Ways = frozenset[How]
 
+BEFORE = float("-inf")
 STRENGTHS = ("EXPLICIT", "COLUMN", "IMPLICIT", "DECLARED")
 
 
@@ -72,33 +73,28 @@ class Oracle:
         for event in self.events:
             if "run" in event.body:
                 self.runs[name_of(event.body["job"]), event.body["run"]["runId"]].append(event)
-        self.renames = set(self._renames())
-        self.names = _shown_names(self.events, self.renames)
-        self.same = _always_same(self.events, self.renames)
+        self.renames = set(renames(self.events, self.end_of))
+        self.names = shown_names(self.events, self.renames)
+        self.same = always_same(self.events, self.renames)
+        self.drops = set(self._drops())
 
-    def _renames(self) -> Iterator[Rename]:
-        """When datasets were renamed, to what and from what: by a run when it completes, by another event at once."""
-        for event in self.events:
-            at: int | None = event.at
-            if "run" in event.body:
-                at = ended(self.runs[name_of(event.body["job"]), event.body["run"]["runId"]])
-            for role in ("dataset",) if "dataset" in event.body else ("inputs", "outputs"):
-                for name, part in event.mentions(role):
-                    before = former_name(name, part)
-                    if at is not None and before is not None:
-                        yield at, name, before
+    def end_of(self, event: Event) -> int | None:
+        """When the run of an event completed."""
+        return ended(self.runs[name_of(event.body["job"]), event.body["run"]["runId"]])
 
     def lineage(self, question: Question) -> tuple[dict[Node, int], dict[Edge, Ways]]:
         """The nodes with their signed depth, and the edges with how values change along them."""
         last, roots = question.window.last, [self.root(ref, question.granularity) for ref in question.of]
         if question.granularity is Granularity.RUN:
-            nodes, edges = walk(self.run_edges(last), roots, question)
+            nodes, edges = walk(self.run_edges(last) | self.run_roots(last), roots, question)
             return nodes, dict.fromkeys(edges, frozenset())
         graph = Graph()
         for moment in self.moments(question.window.first, last):
             graph.add(self.graph_at(moment))
         if question.granularity is Granularity.COLUMN:
-            used = graph.used | self.run_columns(last)
+            # What a job or run did with columns is said where a walk begins at it.
+            begun = {root for root in roots if root[0] in ("JOB", "RUN")}
+            used = {one for one in graph.used | self.run_columns(last) if begun.intersection(one[0][:2])}
             told = {(edge, how) for edge, how in graph.told if _has_column(edge)}
             edges = {edge for edge, _ in told}
             of_roots = edges | {edge for edge, _ in used}
@@ -127,25 +123,24 @@ class Oracle:
         if ref.kind is EntityKind.JOB:
             return ("JOB", ref.namespace, ref.name)
         same = [run for run in self.runs if run[1] == ref.name and ref.namespace in ("", run[0][0])]
-        job, run = min(same, key=lambda run: (self.runs[run][0].at, _run_id(run)))
-        return ("RUN", *job, run)
+        return node_of(min(same, key=lambda run: (self.runs[run][0].at, run_id(run))))
 
     def run_columns(self, until: int) -> set[Told]:
         """What runs read and wrote in their flows: where a walk over columns from a run begins."""
         told: set[Told] = set()
         for (job, run), events in self.runs.items():
             said = statement(job, [event for event in events if event.at <= until])
-            told |= _used(map(self._told_renamed, said.told()), ("RUN", *job, run))
+            told |= _used(map(self._told_renamed, said.told()), node_of((job, run)))
         return told
 
     def run_uses(self, until: int) -> set[Edge]:
         """From the datasets a run read to the run, from the run to those it wrote: where a walk from a run begins."""
         edges: set[Edge] = set()
         for (job, run), events in self.runs.items():
-            own = ("RUN", *job, run)
+            own = node_of((job, run))
             heard = [event for event in events if event.at <= until]
             for role in ("inputs", "outputs"):
-                for name in {self.one_name(name) for event in heard for name, _ in event.mentions(role)}:
+                for name in {self.one_name(name) for event in heard for name in uses_of(event, role)}:
                     ends = (node(name), own) if role == "inputs" else (own, node(name))
                     edges.add((*ends, job, "IMPLICIT"))
         return edges
@@ -197,11 +192,11 @@ class Oracle:
             reporting = [run for run in mine if _any_lineage(heard[run])]
             completed = [run for run, events in mine.items() if (end := ended(events)) is not None and end <= moment]
             if self.is_streaming(job):
-                latest = max(reporting, key=lambda run: (self.runs[run][0].at, _run_id(run)), default=None)
+                latest = max(reporting, key=lambda run: (self.runs[run][0].at, run_id(run)), default=None)
                 if latest:
                     yield statement(job, heard[latest])
             elif completed:
-                yield statement(job, mine[max(completed, key=lambda run: (ended(mine[run]), _run_id(run)))])
+                yield statement(job, mine[max(completed, key=lambda run: (ended(mine[run]), run_id(run)))])
             else:
                 yield from (statement(job, heard[run]) for run in reporting)
 
@@ -225,20 +220,26 @@ class Oracle:
 
     def dropped(self, moment: int) -> set[Name]:
         """The datasets (by their one name) that are gone at a moment."""
-        endings: dict[Name, set[int]] = defaultdict(set)
-        writes: dict[Name, set[int]] = defaultdict(set)
+        told = [*self._run_writes(), *self._declared_writes()]
+        writes = {(self.one_name(name), at) for name, at, what in told if what != "drop"}
+        return {
+            name
+            for name in {name for name, _ in self.drops}
+            if (at := self.last_drop(name, moment)) > BEFORE
+            and not any(one == name and at < when <= moment for one, when in writes)
+        }
+
+    def last_drop(self, name: Name, moment: int) -> float:
+        """When a dataset (by its one name) was last dropped before a moment."""
+        return max((at for one, at in self.drops if one == name and at <= moment), default=BEFORE)
+
+    def _drops(self) -> Iterator[tuple[Name, int]]:
+        """When datasets (by their one name) came to an end."""
         told = [*self._run_writes(), *self._declared_writes()]
         begun = {(at, name) for name, at, what in told if what == "first"} | {(at, n) for at, n, _ in self.renames}
         for name, at, what in told:
-            is_drop = what == "drop"
-            if not is_drop or self._ends(name, at, begun):
-                (endings if is_drop else writes)[self.one_name(name)].add(at)
-        last = {name: max((at for at in times if at <= moment), default=None) for name, times in endings.items()}
-        return {
-            name
-            for name, dropped in last.items()
-            if dropped is not None and not any(dropped < at <= moment for at in writes[name])
-        }
+            if what == "drop" and self._ends(name, at, begun):
+                yield self.one_name(name), at
 
     def _ends(self, dropped: Name, at: int, begun: set[tuple[int, Name]]) -> bool:
         """Whether a drop is under the name that the dataset had: the one it was last written by, or the same always."""
@@ -248,72 +249,99 @@ class Oracle:
 
     def _run_writes(self) -> Iterator[tuple[Name, int, str]]:
         """(dataset, when, what) of runs: the first and the last write of each, or the drop."""
-        for events in self.runs.values():
+        for (job, _), events in self.runs.items():
+            end, failed = ended(events), any(e.body.get("eventType") in ("FAIL", "ABORT") for e in events)
+            wrote = not failed or end is not None or self.is_streaming(job)
             for role in ("inputs", "outputs"):
-                for name in {name for event in events for name, _ in event.mentions(role)}:
-                    parts = [(e.at, part) for e in events for found, part in e.mentions(role) if found == name]
-                    end = ended(events)
-                    if drops([part for _, part in parts]):
+                for name in {name for event in events for name in uses_of(event, role)}:
+                    said = [event.at for event in events if name in uses_of(event, role)]
+                    if drops(_parts(events, role, name)):
                         if end is not None:
                             yield name, end, "drop"
-                    elif role == "outputs":
-                        yield name, parts[0][0], "first"
-                        yield name, parts[-1][0], "last"
+                    elif role == "outputs" and wrote:
+                        yield name, said[0], "first"
+                        yield name, said[-1], "last"
 
     def _declared_writes(self) -> Iterator[tuple[Name, int, str]]:
         for event in self.events:
-            if "run" not in event.body:
-                for name, part in event.mentions("dataset" if "dataset" in event.body else "outputs"):
+            if "dataset" in event.body:
+                for name, part in event.mentions("dataset"):
                     yield name, event.at, "drop" if lifecycle(part) == "DROP" else "first"
+            elif "run" not in event.body:
+                for name in uses_of(event, "outputs"):
+                    is_drop = "DROP" in map(lifecycle, _parts([event], "outputs", name))
+                    yield name, event.at, "drop" if is_drop else "first"
 
     def run_edges(self, until: int) -> set[Edge]:
         """From the run that wrote a dataset to each run that read what it wrote."""
-        writes = [use for run in self.runs for use in self.uses(run, "outputs", until)]
-        reads = [use for run in self.runs for use in self.uses(run, "inputs", until)]
+        writes, reads = self.writes(until), self.reads(until)
         return {
-            (("RUN", *writer[0], writer[1]), ("RUN", *read.run[0], read.run[1]), None, "")
+            (node_of(writer), node_of(read.run), None, "")
             for read in reads
-            for writer in _writer(read, writes)
+            for writer in writers(read, writes, self.last_drop)
         }
 
-    def uses(self, run: RunKey, role: str, until: int) -> Iterator[Use]:
-        """What a run had reported: what it read when it began, or wrote and when others could read that."""
-        events = self.runs[run]
-        done = ended(events)
-        for name in {name for event in events for name, _ in event.mentions(role)}:
-            said = [(event.at, part) for event in events for found, part in event.mentions(role) if found == name]
-            labels = [str(version["datasetVersion"]) for _, part in said if (version := facet(part, "version"))]
-            written = said[0][0] if self.is_streaming(run[0]) else done
-            at = events[0].at if role == "inputs" else written
-            if at is None or max(at, said[0][0]) > until:
-                continue
-            if role == "inputs" or not drops([part for _, part in said]):
-                yield Use(run, self.one_name(name), at, labels[-1] if labels else None)
+    def run_roots(self, until: int) -> set[Edge]:
+        """Between jobs and their latest runs, datasets and the run that wrote them last, and who reads that."""
+        edges: set[Edge] = set()
+        began = {run: events[0].at for run, events in self.runs.items() if events[0].at <= until}
+        for job in {job for job, _ in began}:
+            latest = max((run for run in began if run[0] == job), key=lambda run: (began[run], run_id(run)))
+            edges |= {(node_of(latest), ("JOB", *job), None, ""), (("JOB", *job), node_of(latest), None, "")}
+        writes, reads = self.writes(until), self.reads(until)
+        for name in {write.name for write in writes}:
+            for last in undone_by_none(name, writes, until, self.last_drop)[-1:]:
+                edges.add((node_of(last.run), node(name), None, ""))
+                readers = (r for r in reads if r.name == name and last.run in writers(r, writes, self.last_drop))
+                edges |= {(node(name), node_of(read.run), None, "") for read in readers}
+        return edges
+
+    def writes(self, until: int) -> list[Use]:
+        """What runs had reported to write, and when others could read it: at the end, or from the first word on."""
+        found = []
+        for run, name, parts, said in self._uses("outputs", until):
+            stops = self._stops(run)
+            at = ended(self.runs[run]) if stops is None else said[0]
+            if at is not None and at <= until and not drops(parts):
+                found.append(Use(run, name, at, _label(parts), at if stops is None else max(at, stops)))
+        return found
+
+    def reads(self, until: int) -> list[Use]:
+        """What runs read since they began, or found where they only altered it."""
+        found = []
+        for role in ("inputs", "outputs"):
+            for run, name, parts, _ in self._uses(role, until):
+                at, stops = self.runs[run][0].at, self._stops(run)
+                if at <= until and (role == "inputs" or passes_on(parts)):
+                    label = _label(parts) if role == "inputs" else None
+                    found.append(Use(run, name, at, label, at if stops is None else max(at, stops)))
+        return found
+
+    def _stops(self, run: RunKey) -> float | None:
+        """When a streaming run ended; None of a batch run."""
+        if not self.is_streaming(run[0]):
+            return None
+        ends = [e.at for e in self.runs[run] if e.body.get("eventType") in ("COMPLETE", "FAIL", "ABORT")]
+        return max(ends, default=FOREVER)
+
+    def _uses(self, role: str, until: int) -> Iterator[tuple[RunKey, Name, list[dict[str, Any]], list[int]]]:
+        """Runs, what they used by then, all that they said of it and when."""
+        for run, events in self.runs.items():
+            for name in {name for event in events for name in uses_of(event, role)}:
+                said = [event.at for event in events if name in uses_of(event, role)]
+                if said[0] <= until:
+                    yield run, self.one_name(name), _parts(events, role, name), said
 
 
-@dataclass(frozen=True)
-class Use:
-    """A run read or wrote a dataset (by its one name) at a moment, in the version of a label."""
-
-    run: RunKey
-    name: Name
-    at: int
-    label: str | None
-
-    @property
-    def order(self) -> tuple[int, int]:
-        return self.at, _run_id(self.run)
+def _parts(events: Iterable[Event], role: str, name: Name) -> list[dict[str, Any]]:
+    """All that events say of a dataset where they list it."""
+    return [part for event in events for found, part in event.mentions(role) if found == name]
 
 
-def _writer(read: Use, writes: Iterable[Use]) -> list[RunKey]:
-    """Who wrote what was read (one run or none): another run that wrote this label, else whoever wrote before."""
-    others = sorted((w for w in writes if w.name == read.name and w.run != read.run), key=lambda w: w.order)
-    labelled = [write for write in others if read.label is not None and write.label == read.label]
-    for candidates, otherwise in ((labelled, labelled[:1]), (others, [])):
-        before = [write for write in candidates if write.at <= read.at]
-        if found := before[-1:] or otherwise:
-            return [found[0].run]
-    return []
+def _label(parts: Iterable[dict[str, Any]]) -> str | None:
+    """The version that was said last."""
+    labels = [str(version["datasetVersion"]) for part in parts if (version := facet(part, "version"))]
+    return labels[-1] if labels else None
 
 
 def _has_column(edge: Edge) -> bool:
@@ -342,7 +370,7 @@ def _ways(told: Iterable[Told]) -> dict[Edge, Ways]:
 
 def all_indirect(ways: Ways | None) -> bool:
     """Whether something is said of how values change, and only that they have an influence."""
-    return bool(ways) and all(type.upper() == "INDIRECT" for type, *_ in ways)
+    return ways is not None and bool(ways) and all(type.upper() == "INDIRECT" for type, *_ in ways)
 
 
 def masks(ways: Ways) -> bool:
@@ -353,50 +381,6 @@ def masks(ways: Ways) -> bool:
 
 def _any_lineage(events: Iterable[Event]) -> bool:
     return any(event.says_lineage for event in events)
-
-
-def _run_id(run: RunKey) -> int:
-    return ids.run_id(ids.job_id(*run[0]), run[1])
-
-
-def _shown_names(events: Iterable[Event], renames: Iterable[Rename]) -> dict[Name, Name]:
-    """The one name of each dataset that has several.
-
-    It is the one a rename gave last, unless it was given up later; else the least of those that said they have others.
-    """
-    said, into, away = set(_symlinks(events)), dict[Name, int](), dict[Name, int]()
-    for at, new, old in sorted(renames):
-        said.add((new, old))
-        into[new], away[old] = at, at
-    declaring = {one for one, _ in said}
-
-    def rank(name: Name) -> tuple[bool, float, bool, str]:
-        given = into.get(name, float("-inf"))
-        return away.get(name, float("-inf")) > given, -given, name not in declaring, f"{name[0]}\x1f{name[1]}"
-
-    return {name: min(together, key=rank) for name, together in _groups(said).items()}
-
-
-def _always_same(events: Iterable[Event], renames: Iterable[Rename]) -> Callable[[Name], frozenset[Name]]:
-    """Which names are one by what is said of them, and not because one was given in place of the other."""
-    groups = _groups(set(_symlinks(events)) - {(new, old) for _, new, old in renames})
-    return lambda name: groups.get(name, frozenset([name]))
-
-
-def _symlinks(events: Iterable[Event]) -> Iterator[tuple[Name, Name]]:
-    for event in events:
-        for role in ("dataset",) if "dataset" in event.body else ("inputs", "outputs"):
-            for name, part in event.mentions(role):
-                said = facet(part, "symlinks") or {"identifiers": []}
-                yield from ((name, other) for other in map(name_of, said["identifiers"]) if other != name)
-
-
-def _groups(said: Iterable[tuple[Name, Name]]) -> dict[Name, frozenset[Name]]:
-    same: dict[Name, frozenset[Name]] = {}
-    for one, other in said:
-        together = same.get(one, frozenset([one])) | same.get(other, frozenset([other]))
-        same.update(dict.fromkeys(together, together))
-    return same
 
 
 def _through_jobs(said: Iterable[Statement]) -> set[Edge]:

@@ -99,6 +99,25 @@ def drops(parts: Iterable[dict[str, Any]]) -> bool:
     return "DROP" in changes and not changes & {"CREATE", "OVERWRITE"}
 
 
+def passes_on(parts: Iterable[dict[str, Any]]) -> bool:
+    """Whether a run that said all this of a dataset left what was in it."""
+    changes = {lifecycle(part) for part in parts}
+    return bool(changes & {"ALTER", "RENAME"}) and not changes & {"CREATE", "DROP", "OVERWRITE", "TRUNCATE"}
+
+
+def uses_of(event: Event, role: str) -> set[Name]:
+    """The datasets that the event's job read (`inputs`) or wrote: those it lists, and those that flows say it did."""
+    job = name_of(event.body["job"])
+    used = {name for name, _ in event.mentions(role)}
+    if role == "inputs":
+        used |= {name for _, part in event.mentions("outputs") for name in column_sources(part)}
+    for source, target in statement(job, [event]).entries:
+        end, other = (source, target) if role == "inputs" else (target, source)
+        if end[0] == "DATASET" and (other[0] == "DATASET" or other == ("JOB", *job)):
+            used.add((end[1], end[2]))
+    return used
+
+
 @dataclass
 class Statement:
     """What one run, or one declaring event, says of lineage. `job` is None for a dataset event."""

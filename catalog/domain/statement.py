@@ -15,7 +15,7 @@ import msgspec
 from catalog.domain.changes import Transformation
 from catalog.domain.ids import digest_key, field_id, key
 from catalog.domain.records import Record
-from catalog.domain.words import Conduct, Derivation, Node
+from catalog.domain.words import Conduct, Derivation, Node, Role
 
 
 class End(NamedTuple):
@@ -46,7 +46,8 @@ class Statement(Record, frozen=True):
 
     `explicit` is whether any of them carried a lineage facet; `targets` are the targets that it named. `sourceless`
     are those of which it said that they have no source, which is more than to name none. `code` is where the job's
-    code was. `through` is the job that a person says an edge goes through: see `domain.manual`.
+    code was. `through` is the job that a person says an edge goes through: see `domain.manual`. `reads` and `writes`
+    have the datasets that entries say the job read and wrote, be they among its inputs and outputs or not.
     """
 
     inputs: frozenset[int] = frozenset()
@@ -58,6 +59,8 @@ class Statement(Record, frozen=True):
     code: frozenset[str] = frozenset()
     sourceless: frozenset[End] = frozenset()
     through: frozenset[int] = frozenset()
+    reads: frozenset[int] = frozenset()
+    writes: frozenset[int] = frozenset()
 
     def __or__(self, other: Statement) -> Statement:
         """The union: commutative, associative, idempotent."""
@@ -71,7 +74,15 @@ class Statement(Record, frozen=True):
             self.code | other.code,
             self.sourceless | other.sourceless,
             self.through | other.through,
+            self.reads | other.reads,
+            self.writes | other.writes,
         )
+
+    def used(self, role: Role) -> frozenset[int]:
+        """Every dataset that it names as read (INPUT) or written (OUTPUT), in whatever way it says so."""
+        if role is Role.OUTPUT:
+            return self.outputs | self.writes
+        return self.inputs | self.reads | {flow.source.id for flow in self.columns}
 
     @property
     def says_lineage(self) -> bool:
@@ -90,8 +101,8 @@ class Statement(Record, frozen=True):
             sorted(self.code),
         )
         # Nothing is written of what hardly anybody says: the ids of all other statements stay what they were.
-        if self.sourceless or self.through:
-            said = (*said, sorted(self.sourceless), sorted(self.through))
+        if self.sourceless or self.through or self.reads or self.writes:
+            said = (*said, sorted(self.sourceless), sorted(self.through), sorted(self.reads), sorted(self.writes))
         return _encoder.encode(said)
 
     @staticmethod
@@ -108,6 +119,8 @@ class Statement(Record, frozen=True):
             frozenset(said.code),
             frozenset(said.sourceless),
             frozenset(said.through),
+            frozenset(said.reads),
+            frozenset(said.writes),
         )
 
 
@@ -115,7 +128,7 @@ NOTHING_SAID = Statement()
 
 
 class _Wire(msgspec.Struct, array_like=True):
-    """What `encode` wrote; of the last two there may be nothing."""
+    """What `encode` wrote; of the last four there may be nothing."""
 
     inputs: list[int]
     outputs: list[int]
@@ -126,6 +139,8 @@ class _Wire(msgspec.Struct, array_like=True):
     code: list[str]
     sourceless: list[End] = []
     through: list[int] = []
+    reads: list[int] = []
+    writes: list[int] = []
 
 
 _encoder = msgspec.msgpack.Encoder()

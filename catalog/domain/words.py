@@ -108,6 +108,12 @@ class Lifecycle(IntFlag):
         """A drop that the same run does not undo by creating the dataset again."""
         return bool(self & Lifecycle.DROP) and not self & (Lifecycle.CREATE | Lifecycle.OVERWRITE)
 
+    @property
+    def passes_on(self) -> bool:
+        """A change that leaves the dataset the data it had."""
+        made = Lifecycle.CREATE | Lifecycle.DROP | Lifecycle.OVERWRITE | Lifecycle.TRUNCATE
+        return bool(self & (Lifecycle.ALTER | Lifecycle.RENAME)) and not self & made
+
 
 class Scope(IntEnum):
     """Where in an event a facet stands."""

@@ -191,7 +191,11 @@ class _Projecting:
             frozenset(self.targets),
             frozenset(self.code),
             frozenset(self.sourceless),
+            reads=self.done(read=True),
+            writes=self.done(read=False),
         )
+        if self.event.kind is EventKind.JOB:
+            self.declare_uses()
         self.into.warnings = tuple(
             Tolerated(code, pointer, detail if many == 1 else f"{detail} ({many} times)")
             for (code, pointer, detail), many in list(self.noted.items())[:_MOST_NOTES]
@@ -200,6 +204,23 @@ class _Projecting:
             is_job = self.event.kind is EventKind.JOB
             self.into.declaration = Declaration(self.into.subject_id, is_job, self.into.stamp, self.into.activity_id)
         return self.into
+
+    def done(self, *, read: bool) -> frozenset[int]:
+        """The datasets that entries say the event's own job read (or wrote): from or to datasets, or itself."""
+        if self.event.job is None:
+            return frozenset()
+        own = End(Node.JOB, self.into.subject_id)
+        ends = ((f.source, f.target) if read else (f.target, f.source) for f in self.entries)
+        return frozenset(
+            one.id for one, other in ends if one.node == Node.DATASET and (other.node == Node.DATASET or other == own)
+        )
+
+    def declare_uses(self) -> None:
+        """Uses that only columns and entries of a job event name. Those of a run are in its statement."""
+        said, at = self.into.statement, self.event.event_time
+        for role, mentioned in ((Role.INPUT, self.inputs), (Role.OUTPUT, self.outputs)):
+            for dataset in sorted(said.used(role) - mentioned):
+                self.into.uses.append(DatasetUse(self.into.activity_id, dataset, role, at, at))
 
     def note(self, code: str, pointer: str, detail: str) -> None:
         """Warn the sender; what is said a thousand times is one warning."""

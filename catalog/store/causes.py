@@ -258,7 +258,7 @@ def _of_datasets(
             if failed := read.failed_assertions(row.payload):
                 detail, by = f"Quality assertions failed: {'; '.join(failed)}.", checks.get((id, row.valid_from))
                 yield _of_dataset(nodes[id], Reason.ASSERTION_FAILED, row.valid_from, detail, run_id=by, facet=row)
-    for id, page in versions.of_datasets(connection, upstream, _WRITES, failure.began).items():
+    for id, page in versions.of_datasets(connection, upstream, _WRITES, failure.began, made=True).items():
         times = [version.created_at for version in page.items]
         longest = overdue(times, failure.began)
         if longest is not None:

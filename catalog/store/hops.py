@@ -106,7 +106,7 @@ class Steps:
         self.names = Names(connection)
         self.living = Living(connection, self.names, window)
         self.flows = Flows(connection, self.living)
-        self.runs = RunHops(connection, window, self.names)
+        self.runs = RunHops(connection, window, self.living)
 
     def step(self, frontiers: Ways) -> dict[bool, Found]:
         """Every hop that ends (downstream: begins) in the frontier of its way and holds in the window."""

@@ -5,18 +5,20 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, func, or_, select
 
 from catalog.domain.components import components
 from catalog.domain.renames import Renamed
-from catalog.domain.timeline import FOREVER, Interval, joined
+from catalog.domain.timeline import FOREVER, Interval
 from catalog.domain.words import Lifecycle, Role
 from catalog.store import renames
 from catalog.store.dialect import any_of
 from catalog.store.engine import Read
+from catalog.store.facet_writer import STREAMING
 from catalog.store.rows import by_ids
-from catalog.store.tables import dataset_alias, dataset_drop
+from catalog.store.tables import dataset_alias, dataset_drop, job, run
 from catalog.store.uses import uses
 
 _Moments = dict[int, list[tuple[int, int]]]
@@ -24,10 +26,10 @@ _Moments = dict[int, list[tuple[int, int]]]
 
 
 def dead_intervals(connection: Read, datasets: Mapping[int, Sequence[int]]) -> dict[int, list[Interval]]:
-    """The intervals during which these datasets (id: all its names) were dropped. Most have none.
+    """The intervals during which these datasets (id: all its names) were dropped, one from each drop. Most have none.
 
     A dataset lives again at the first write after the drop: when a run first or last reported it as output, or
-    an event declared it.
+    an event declared it. A batch run that failed, or was aborted, has written nothing, as it has dropped nothing.
     """
     owner = {name: id for id, names in datasets.items() for name in names}
     drops: _Moments = defaultdict(list)
@@ -39,8 +41,7 @@ def dead_intervals(connection: Read, datasets: Mapping[int, Sequence[int]]) -> d
     begun: _Moments = defaultdict(list)
     writes: dict[int, list[int]] = defaultdict(list)
     names = [name for id in drops for name in datasets[id]]
-    written = uses(lambda said: (any_of(connection, said.dataset_id, names), said.role != int(Role.INPUT)))
-    for row in connection.execute(select(written)):
+    for row in _written(connection, names):
         if not Lifecycle(row.lifecycle).ends_dataset:
             writes[owner[row.dataset_id]] += [row.first_at, row.last_at]
             begun[owner[row.dataset_id]].append((row.first_at, row.dataset_id))
@@ -51,8 +52,21 @@ def dead_intervals(connection: Read, datasets: Mapping[int, Sequence[int]]) -> d
     return {
         id: dead
         for id, dropped in drops.items()
-        if (dead := joined(Interval(at, _next(sorted(writes[id]), at)) for at in _ending(dropped, begun[id], same)))
+        if (dead := sorted(Interval(at, _next(sorted(writes[id]), at)) for at in _ending(dropped, begun[id], same)))
     }
+
+
+def _written(connection: Read, names: Collection[int]) -> Iterable[Row[Any]]:
+    """What was written under these names, or declared."""
+    use = uses(lambda said: (any_of(connection, said.dataset_id, names), said.role != int(Role.INPUT)))
+    ended_badly = run.c.completed_at.is_(None) & or_(run.c.failed_at.is_not(None), run.c.aborted_at.is_not(None))
+    streams = func.coalesce(job.c.processing_type, "") == STREAMING
+    return connection.execute(
+        select(use)
+        .outerjoin(run, run.c.id == use.c.activity_id)
+        .outerjoin(job, job.c.id == run.c.job_id)
+        .where(or_(run.c.id.is_(None), ~ended_badly, streams))
+    )
 
 
 def _same(connection: Read, names: Collection[int], renamed: Collection[Renamed]) -> dict[int, int]:

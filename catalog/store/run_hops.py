@@ -1,50 +1,67 @@
 """Which run's output was read by which run.
 
-A run reads a dataset when it begins. What it reads is the version its event names, else what was written last
-before that: by a completed run at its end, by a streaming one since it first reported the output.
+A batch run reads a dataset when it begins. What it reads is the version its event names, else what was written last
+before that: by a completed run at its end, by a streaming one as long as it runs. A streaming run goes on reading what
+is written until it ends. Who alters or renames a dataset passes on what was in it. A drop leaves nothing to read of
+what was begun before.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
-from catalog.domain.timeline import Window
+from catalog.domain.timeline import BEGINNING, FOREVER, Window
 from catalog.domain.words import Lifecycle, Role
 from catalog.store.dialect import any_of, listed
 from catalog.store.engine import Read
 from catalog.store.facet_writer import STREAMING
-from catalog.store.names import Names
+from catalog.store.living import Living
 from catalog.store.rows import by_ids
 from catalog.store.tables import job, run
 from catalog.store.uses import of_activities, uses
 
 
 class _Written(NamedTuple):
+    """A write that can be read from `at` on, and goes on until `until` if it streams."""
+
     at: int
     run: int
     label: str | None
+    until: int
 
 
 class _Read(NamedTuple):
+    """A read at one moment, or of all that comes until `until`."""
+
     at: int
     run: int
     label: str | None
+    until: int
+
+
+class _History(NamedTuple):
+    """What happened to one dataset, in order of time; `streams` are the writes that go on, and in `writes` too."""
+
+    writes: list[_Written]
+    reads: list[_Read]
+    streams: list[_Written]
 
 
 class RunHops:
     """Steps between runs, as known at the last moment of the window."""
 
-    def __init__(self, connection: Read, window: Window, names: Names) -> None:
+    def __init__(self, connection: Read, window: Window, living: Living) -> None:
         """Nothing is read yet."""
         self.connection = connection
         self.until = window.last
-        self.names = names
+        self.living = living
+        self.names = living.names
 
     def step(
         self, datasets: Collection[int], jobs: Collection[int], runs: Collection[int], *, upstream: bool
@@ -58,16 +75,15 @@ class RunHops:
             yield (run_id, job_id, at) if upstream else (job_id, run_id, at)
         touched = self._touched([*runs], upstream=upstream) | set(datasets)
         wanted = set(runs)
-        for dataset, (writes, reads) in self._history(touched).items():
-            if dataset in datasets and writes:
-                newest = writes[-1]
-                if upstream:
-                    yield newest.run, dataset, newest.at
-                else:
-                    yield from ((dataset, r.run, r.at) for w, r in _fed(writes, reads) if w.run == newest.run)
-            for written, reading in _fed(writes, reads):
-                if (reading.run if upstream else written.run) in wanted:
-                    yield written.run, reading.run, reading.at
+        for dataset, history in self._history(touched).items():
+            fed = list(self._fed(dataset, history))
+            whole = _Read(self.until, 0, None, self.until)
+            newest = self._before(dataset, history.writes, whole) if dataset in datasets else None
+            if newest and upstream:
+                yield newest.run, dataset, newest.at
+            elif newest:
+                yield from ((dataset, reader, at) for writer, reader, at in fed if writer == newest.run)
+            yield from (hop for hop in fed if hop[1 if upstream else 0] in wanted)
 
     def _latest_runs(self, jobs: Collection[int]) -> dict[int, tuple[int, int]]:
         if not jobs:
@@ -85,56 +101,95 @@ class RunHops:
         return {row.job_id: (row.id, row.first_at) for row in rows}
 
     def _touched(self, runs: Collection[int], *, upstream: bool) -> set[int]:
-        """The datasets these runs read (upstream) or wrote."""
-        role = Role.INPUT if upstream else Role.OUTPUT
-        uses = of_activities(self.connection, runs, role)
-        self.names.learn([use.dataset_id for use in uses])
-        return {self.names.canonical[use.dataset_id] for use in uses}
+        """The datasets these runs read (upstream: or passed on) or wrote."""
+        used = of_activities(self.connection, runs, Role.INPUT if upstream else Role.OUTPUT)
+        if upstream:
+            written = of_activities(self.connection, runs, Role.OUTPUT)
+            used += [use for use in written if Lifecycle(use.lifecycle).passes_on]
+        self.names.learn([use.dataset_id for use in used])
+        return {self.names.canonical[use.dataset_id] for use in used}
 
-    def _history(self, datasets: Collection[int]) -> dict[int, tuple[list[_Written], list[_Read]]]:
+    def _history(self, datasets: Collection[int]) -> dict[int, _History]:
         """Every write and read of these datasets until the window's end, each in order of time."""
         self.names.learn(datasets)
-        history: dict[int, tuple[list[_Written], list[_Read]]] = defaultdict(lambda: ([], []))
+        history: dict[int, _History] = defaultdict(lambda: _History([], [], []))
         if not datasets:
             return history
         names = self.names.of(datasets)
         use = uses(lambda said: (any_of(self.connection, said.dataset_id, names), said.first_at <= self.until))
+        ends = (run.c.completed_at, run.c.failed_at, run.c.aborted_at)
         rows = self.connection.execute(
-            select(use, run.c.first_at.label("began"), run.c.completed_at, job.c.processing_type)
+            select(use, run.c.first_at.label("began"), *ends, job.c.processing_type)
             .join(run, run.c.id == use.c.activity_id)
             .join(job, job.c.id == run.c.job_id)
         )
         for row in rows:
-            writes, reads = history[self.names.canonical[row.dataset_id]]
-            if row.role == Role.INPUT:
-                if row.began <= self.until:
-                    reads.append(_Read(row.began, row.activity_id, row.label))
-                continue
-            at = row.first_at if row.processing_type == STREAMING else row.completed_at
-            if at is not None and at <= self.until and not Lifecycle(row.lifecycle).ends_dataset:
-                writes.append(_Written(at, row.activity_id, row.label))
-        for writes, reads in history.values():
-            writes.sort(key=lambda w: (w.at, w.run))
-            reads.sort(key=lambda r: (r.at, r.run))
+            _note(row, history[self.names.canonical[row.dataset_id]], self.until)
+        for of in history.values():
+            of.writes.sort(key=lambda written: written[:2])
+            of.reads.sort(key=lambda reading: reading[:2])
+            of.streams.extend(written for written in of.writes if written.until > written.at)
         return history
 
+    def _fed(self, dataset: int, history: _History) -> Iterator[tuple[int, int, int]]:
+        """(writing run, reading run, since when) of all that was read."""
+        labelled: dict[str | None, list[_Written]] = defaultdict(list)
+        for written in history.writes:
+            labelled[written.label].append(written)
+        for reading in history.reads:
+            # Labels come again: a table that was dropped and made anew counts its versions from the start.
+            same = [] if reading.label is None else labelled.get(reading.label, [])
+            got = self._before(dataset, same, reading) or self._after(dataset, same, reading)
+            got = got or self._before(dataset, history.writes, reading)
+            if got:
+                yield got.run, reading.run, reading.at
+            if reading.label is not None and reading.until == reading.at:
+                continue  # It says which version it read, and that is all it did.
+            yield from self._besides(dataset, history, reading)
 
-def _fed(writes: Sequence[_Written], reads: Iterable[_Read]) -> Iterator[tuple[_Written, _Read]]:
-    """Which write each read got; both in order of time."""
-    labelled: dict[str | None, list[_Written]] = defaultdict(list)
-    for written in writes:
-        labelled[written.label].append(written)
-    for reading in reads:
-        # Labels come again: a table that was dropped and made anew counts its versions from the start.
-        same = [] if reading.label is None else labelled.get(reading.label, [])
-        after = (written for written in same if written.run != reading.run)
-        if got := _before(same, reading) or next(after, None) or _before(writes, reading):
-            yield got, reading
+    def _before(self, dataset: int, writes: Sequence[_Written], reading: _Read) -> _Written | None:
+        """The last write before a read; a run that reads what it writes itself read what was there before."""
+        dropped = self._dropped(dataset, reading.at)
+        place = bisect_right(writes, reading.at, key=attrgetter("at"))
+        while place and writes[place - 1].at > dropped:
+            place -= 1
+            if writes[place].run != reading.run:
+                return writes[place]
+        return None
+
+    def _after(self, dataset: int, writes: Sequence[_Written], reading: _Read) -> _Written | None:
+        """The first write behind the last drop before a read."""
+        dropped = self._dropped(dataset, reading.at)
+        return next((one for one in writes if one.run != reading.run and one.at > dropped), None)
+
+    def _besides(self, dataset: int, history: _History, reading: _Read) -> Iterator[tuple[int, int, int]]:
+        """What is written while it is read: a writer or a reader that streams."""
+        dropped = self._dropped(dataset, reading.at)
+        begun = (written for written in history.streams if dropped < written.at <= reading.at < written.until)
+        first, last = (bisect_right(history.writes, at, key=attrgetter("at")) for at in (reading.at, reading.until))
+        for written in (*begun, *history.writes[first:last]):
+            if written.run != reading.run:
+                yield written.run, reading.run, max(written.at, reading.at)
+
+    def _dropped(self, dataset: int, moment: int) -> int:
+        """When the dataset was last dropped before a moment."""
+        dead = self.living.dead([dataset]).get(dataset, ()) if self.living.needed else ()
+        return max((start for start, _ in dead if start <= moment), default=BEGINNING)
 
 
-def _before(writes: Sequence[_Written], reading: _Read) -> _Written | None:
-    """The last write before a read; a run that reads what it writes itself read what was there before."""
-    place = bisect_right(writes, reading.at, key=attrgetter("at"))
-    while place and writes[place - 1].run == reading.run:
-        place -= 1
-    return writes[place - 1] if place else None
+def _note(row: Row[Any], history: _History, until: int) -> None:
+    """Take a use into the history, as far as it had happened by then."""
+    streams, change = row.processing_type == STREAMING, Lifecycle(row.lifecycle)
+    reads = row.role == Role.INPUT
+    if (reads or change.passes_on) and row.began <= until:
+        label = row.label if reads else None
+        history.reads.append(_Read(row.began, row.activity_id, label, _end(row, row.began) if streams else row.began))
+    at = row.first_at if streams else row.completed_at
+    if not reads and at is not None and at <= until and not change.ends_dataset:
+        history.writes.append(_Written(at, row.activity_id, row.label, _end(row, at) if streams else at))
+
+
+def _end(row: Row[Any], begun: int) -> int:
+    """When what a streaming run began was over; mostly it is not."""
+    ends = [at for at in (row.completed_at, row.failed_at, row.aborted_at) if at is not None]
+    return max(begun, *ends) if ends else FOREVER

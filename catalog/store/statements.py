@@ -55,8 +55,8 @@ class Statements:
             [
                 {"statement_id": id, "dataset_id": dataset, "role": int(role)}
                 for id in new
-                for role, named in ((Role.INPUT, self._known[id].inputs), (Role.OUTPUT, self._known[id].outputs))
-                for dataset in named
+                for role in (Role.INPUT, Role.OUTPUT)
+                for dataset in self._known[id].used(role)
             ],
         )
         flows = {flow for id in new for flow in self._known[id].columns | self._known[id].entries}

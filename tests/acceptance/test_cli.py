@@ -6,11 +6,12 @@ import json
 import os
 import pty
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,17 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
         assert process.stderr
         process.stdout.close()
         assert b"Traceback" not in process.stderr.read()
+
+
+def wait_for_entries(file: Path) -> None:
+    """Until the log in a file has something."""
+    for _ in range(400):
+        time.sleep(0.05)
+        if file.exists():
+            with closing(sqlite3.connect(file)) as connection, suppress(sqlite3.OperationalError):
+                if connection.execute("SELECT count(*) FROM log_entry").fetchone()[0]:
+                    return
+    raise AssertionError("nothing came into the log")
 
 
 def test_an_interrupted_ingest_says_what_was_taken_and_can_be_repeated(tmp_path: Path) -> None:

@@ -181,6 +181,8 @@ def test_a_dataset_that_was_not_written_for_longer_than_ever_is_told(database: D
         ran("bc", 300, "asked").reading("b").failing(),
         ran("bc", 235, "early").reading("b").failing(),
     )
+    # A version that a reader names is nothing that was written.
+    put(database, ran("look", 290).reading("b", version=facet(datasetVersion="s9")))
     (one,) = look(database, "RUN", "asked").candidates
     assert (one.reason, one.node.name, one.at) == (Reason.NOT_REFRESHED, "b", micros(181))
     assert one.detail == "It was last written 1 h 59 min before; it never took longer than 1 h."

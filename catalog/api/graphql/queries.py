@@ -49,6 +49,7 @@ _NODES: Final[dict[tuple[str, int], Callable[..., Awaitable[Node | None]]]] = {
     ("Column", 2): types.column.load,
     ("Dataset", 1): types.dataset.load,
     ("DatasetVersion", 2): types.dataset.load_version,
+    ("DatasetVersion", 3): types.dataset.load_version,
     ("Job", 1): types.job.load,
     ("JobVersion", 1): types.job.load_version,
     ("Namespace", 1): types.namespace.load,

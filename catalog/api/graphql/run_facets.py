@@ -15,9 +15,12 @@ from catalog.store.read import events
 from catalog.store.read.facets import FacetRow
 
 
-def of_runs(connection: Read, ids: Collection[int]) -> dict[int, list[FacetRow]]:
-    """The facets of each run: all its events' together, where several have one the latest, by name."""
-    bodies = events.bodies_of_runs(connection, ids)
+def of_runs(connection: Read, ids: Collection[int], as_of: int | None = None) -> dict[int, list[FacetRow]]:
+    """The facets of each run: all its events' together, where several have one the latest, by name.
+
+    With `as_of`, in microseconds since 1970 UTC, those of its events up to then.
+    """
+    bodies = events.bodies_of_runs(connection, ids, as_of)
     return {run: _merged(said) for run, said in bodies.items()}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Row, Select, and_, exists, func, or_, select, union_all
 
 from catalog.domain.ids import field_id, key, namespace_id
-from catalog.domain.timeline import FOREVER
+from catalog.domain.timeline import FOREVER, joined
 from catalog.domain.words import Scope
 from catalog.store import paging
 from catalog.store.among import among_found
@@ -177,8 +177,9 @@ def deleted_at(connection: Read, ids: Collection[int]) -> dict[int, int]:
     names: dict[int, list[int]] = defaultdict(list)
     for owner, name in rows:
         names[owner].append(name)
-    dead = dead_intervals(connection, names)
-    return {id: intervals[-1].start for id, intervals in dead.items() if intervals[-1].end == FOREVER}
+    # A second drop of what is gone already changes nothing.
+    dead = {id: joined(intervals)[-1] for id, intervals in dead_intervals(connection, names).items()}
+    return {id: last.start for id, last in dead.items() if last.end == FOREVER}
 
 
 def _matching(connection: Read, wanted: DatasetFilter) -> Select[Any]:

@@ -138,13 +138,17 @@ def count_of_runs(connection: Read, ids: Collection[int]) -> dict[int, int]:
     return paging.count_each(connection, _ALL, log_entry.c.activity_id, ids)
 
 
-def bodies_of_runs(connection: Read, ids: Collection[int]) -> dict[int, list[bytes]]:
-    """The bytes of each run's events, by event time; at most `READ_AT_MOST` of them, the latest."""
+def bodies_of_runs(connection: Read, ids: Collection[int], until: int | None = None) -> dict[int, list[bytes]]:
+    """The bytes of each run's events, by event time; at most `READ_AT_MOST` of them, the latest.
+
+    `until` is the last moment of which there are some, in microseconds since 1970 UTC; None: all.
+    """
     latest = Order(_BY_TIME.kind, _BY_TIME.keys, descending=True).by()
     rank = func.row_number().over(partition_by=log_entry.c.activity_id, order_by=latest)
     ranked = (
         select(log_entry.c.seq, log_entry.c.activity_id, rank.label("place"))
-        .where(any_of(connection, log_entry.c.activity_id, ids))
+        .where(any_of(connection, log_entry.c.activity_id, ids), log_entry.c.failure.is_(None))
+        .where(*(() if until is None else (log_entry.c.event_time <= until,)))
         .subquery()
     )
     rows = connection.execute(

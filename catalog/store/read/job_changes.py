@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 from sqlalchemy import func, select
 
@@ -16,22 +17,35 @@ from catalog.store.statements import Statements
 from catalog.store.tables import job_version, run
 
 
+class Step(NamedTuple):
+    """From one version of a job to another, by their ids."""
+
+    before: int
+    after: int
+    job: int
+
+
 def of_versions(connection: Read, ids: Collection[int]) -> dict[int, JobChanges]:
     """The changes from the version before to each of these; the first of a job, before which none was, is missing."""
-    before = _before(connection, ids)
-    wanted = {*before, *(previous for previous, _ in before.values())}
-    runs = versions.latest_runs(connection, wanted)
+    steps = _before(connection, ids)
+    changes = between(connection, steps.values())
+    return {id: changes[step] for id, step in steps.items()}
+
+
+def between(connection: Read, steps: Collection[Step]) -> dict[Step, JobChanges]:
+    """The changes of each of these steps."""
+    runs = versions.latest_runs(connection, {version for step in steps for version in (step.before, step.after)})
     said = Statements(connection).of_runs(runs.values())
     shown = _shown(connection, said)
 
     def done(version: int, job: int) -> Work:
         return work(said[runs[version]], job, shown.__getitem__)
 
-    return {id: compare(done(previous, job), done(id, job)) for id, (previous, job) in before.items()}
+    return {step: compare(done(step.before, step.job), done(step.after, step.job)) for step in steps}
 
 
-def _before(connection: Read, ids: Collection[int]) -> dict[int, tuple[int, int]]:
-    """For each version the one before it, and their job: in the order in which runs first completed with them."""
+def _before(connection: Read, ids: Collection[int]) -> dict[int, Step]:
+    """For each version the step to it from the one before: in the order in which runs first completed with them."""
     jobs = select(job_version.c.job_id).where(any_of(connection, job_version.c.id, ids))
     done = (
         select(run.c.job_id, run.c.version_id, func.min(run.c.completed_at).label("created_at"))
@@ -43,7 +57,7 @@ def _before(connection: Read, ids: Collection[int]) -> dict[int, tuple[int, int]
     earlier = func.lag(done.c.version_id).over(partition_by=done.c.job_id, order_by=turn).label("earlier")
     rows = connection.execute(select(done.c.version_id, earlier, done.c.job_id))
     wanted = set(ids)
-    return {id: (previous, job) for id, previous, job in rows if id in wanted and previous is not None}
+    return {id: Step(previous, id, job) for id, previous, job in rows if id in wanted and previous is not None}
 
 
 def _shown(connection: Read, said: Mapping[int, Statement]) -> Mapping[int, int]:

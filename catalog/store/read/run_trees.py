@@ -7,9 +7,10 @@ from collections.abc import Collection
 from sqlalchemy import and_, or_
 
 from catalog.store import paging
-from catalog.store.dialect import any_of
 from catalog.store.engine import Read
 from catalog.store.paging import Order, Page, Slice
+from catalog.store.read import runs
+from catalog.store.read.run_moments import Then
 from catalog.store.read.runs import RunRow, record, selected
 from catalog.store.tables import run
 
@@ -28,8 +29,8 @@ _ATTEMPTS = selected(_other).join(
 _IN_TURN = Order("attempt", (_other.c.first_at, _other.c.id))
 
 
-def ancestors(connection: Read, ids: Collection[int]) -> dict[int, list[RunRow]]:
-    """The runs that contain each of these, the nearest first: a statement for each level, however many are asked.
+def ancestors(connection: Read, ids: Collection[int], then: Then | None = None) -> dict[int, list[RunRow]]:
+    """The runs that contain each of these, the nearest first: a few statements a level, however many are asked.
 
     A tree that bites its own tail ends where it would begin again.
     """
@@ -38,9 +39,9 @@ def ancestors(connection: Read, ids: Collection[int]) -> dict[int, list[RunRow]]
     for _ in range(_DEEPEST):
         if not asked:
             break
-        found = [record(row) for row in connection.execute(selected(run).where(any_of(connection, run.c.id, asked)))]
-        rows.update((row.id, row) for row in found)
-        asked = {row.parent_id for row in found if row.parent_id is not None} - rows.keys()
+        found = runs.by_ids(connection, asked, then)
+        rows |= found
+        asked = {row.parent_id for row in found.values() if row.parent_id is not None} - rows.keys()
     return {id: _chain(rows, id) for id in ids}
 
 
@@ -56,12 +57,13 @@ def _chain(rows: dict[int, RunRow], id: int) -> list[RunRow]:
     return chain
 
 
-def attempts(connection: Read, ids: Collection[int], page: Page) -> dict[int, Slice[RunRow]]:
+def attempts(connection: Read, ids: Collection[int], page: Page, then: Then | None = None) -> dict[int, Slice[RunRow]]:
     """The runs of the same job for the same nominal time, else in the same run, each among them; the first first."""
-    found = paging.paginate_each(connection, _ATTEMPTS, _one.c.id, ids, order=_IN_TURN, page=page)
-    return {id: rows.each(record) for id, rows in found.items()}
+    wanted = runs.begun(_ATTEMPTS, _other.c.first_at, then)
+    found = paging.paginate_each(connection, wanted, _one.c.id, ids, order=_IN_TURN, page=page)
+    return runs.pages_then(connection, {id: rows.each(record) for id, rows in found.items()}, then)
 
 
-def count_of_attempts(connection: Read, ids: Collection[int]) -> dict[int, int]:
+def count_of_attempts(connection: Read, ids: Collection[int], then: Then | None = None) -> dict[int, int]:
     """How many attempts each of these is one of."""
-    return paging.count_each(connection, _ATTEMPTS, _one.c.id, ids)
+    return paging.count_each(connection, runs.begun(_ATTEMPTS, _other.c.first_at, then), _one.c.id, ids)

@@ -1,23 +1,25 @@
-"""Runs: state, times, parents, and what each read and wrote."""
+"""Runs: state, times, parents, and what each read and wrote: now, or as it was at a moment."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import FromClause, Row, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, FromClause, Row, Select, and_, func, or_, select
 
 from catalog.domain.ids import job_id, key, namespace_id
-from catalog.domain.projection import DatasetUse
+from catalog.domain.projection import DatasetUse, RunFacts
 from catalog.domain.timeline import BEGINNING
 from catalog.domain.words import Role, RunState
 from catalog.store import paging
 from catalog.store.dialect import any_of
 from catalog.store.engine import Read
 from catalog.store.paging import Order, Page, Slice
+from catalog.store.read import run_moments
+from catalog.store.read.run_moments import Then
 from catalog.store.rows import use_record
 from catalog.store.tables import dataset, job, run
 from catalog.store.uses import uses
@@ -96,9 +98,31 @@ class RunFilter:
     conflicting: bool | None = None
 
 
-def by_ids(connection: Read, ids: Collection[int]) -> dict[int, RunRow]:
+def by_ids(connection: Read, ids: Collection[int], then: Then | None = None) -> dict[int, RunRow]:
     """These runs."""
-    return {row.id: record(row) for row in connection.execute(_ALL.where(any_of(connection, run.c.id, ids)))}
+    found = [record(row) for row in connection.execute(_ALL.where(any_of(connection, run.c.id, ids)))]
+    return rewound(connection, found, then)
+
+
+def rewound(connection: Read, rows: Collection[RunRow], then: Then | None) -> dict[int, RunRow]:
+    """These runs by their ids, as they were then: what later events said of them is taken back."""
+    found = {row.id: row for row in rows}
+    if then is None:
+        return found
+    went_on = [row.id for row in rows if row.last_at is not None and row.last_at > then.at]
+    facts = run_moments.facts(connection, went_on, then) if went_on else {}
+    return found | {id: record(one) for id, one in facts.items()}
+
+
+def pages_then(connection: Read, found: Mapping[int, Slice[RunRow]], then: Then | None) -> dict[int, Slice[RunRow]]:
+    """These pages, of runs as they were then."""
+    rows = rewound(connection, [row for page in found.values() for row in page.items], then)
+    return {owner: page.of([rows[row.id] for row in page.items]) for owner, page in found.items()}
+
+
+def begun(statement: Select[Any], first_at: ColumnElement[int | None], then: Then | None) -> Select[Any]:
+    """Of the runs that a statement finds those that had been heard of then."""
+    return statement if then is None else statement.where(first_at <= then.at)
 
 
 def find_run(connection: Read, run_id: str, namespace: str = "") -> int | None:
@@ -133,57 +157,71 @@ def count(connection: Read, wanted: RunFilter) -> int:
     return paging.count(connection, _matching(wanted))
 
 
-def of_jobs(connection: Read, ids: Collection[int], page: Page) -> dict[int, Slice[RunRow]]:
+def of_jobs(connection: Read, ids: Collection[int], page: Page, then: Then | None = None) -> dict[int, Slice[RunRow]]:
     """The runs of each job, the latest first."""
-    everything = _matching(RunFilter())
-    found = paging.paginate_each(connection, everything, run.c.job_id, ids, order=_HEARD, page=page, seek=True)
-    return {owner: rows.each(record) for owner, rows in found.items()}
+    wanted = begun(_matching(RunFilter()), run.c.first_at, then)
+    found = paging.paginate_each(connection, wanted, run.c.job_id, ids, order=_HEARD, page=page, seek=True)
+    return pages_then(connection, {owner: rows.each(record) for owner, rows in found.items()}, then)
 
 
-def count_of_jobs(connection: Read, ids: Collection[int]) -> dict[int, int]:
+def count_of_jobs(connection: Read, ids: Collection[int], then: Then | None = None) -> dict[int, int]:
     """How many runs each job has."""
-    return paging.count_each(connection, _matching(RunFilter()), run.c.job_id, ids)
+    return paging.count_each(connection, begun(_matching(RunFilter()), run.c.first_at, then), run.c.job_id, ids)
 
 
-def latest_of_jobs(connection: Read, ids: Collection[int]) -> dict[int, RunRow]:
+def latest_of_jobs(connection: Read, ids: Collection[int], then: Then | None = None) -> dict[int, RunRow]:
     """The latest run of each job."""
-    return {owner: rows.items[0] for owner, rows in of_jobs(connection, ids, Page(1)).items()}
+    return {owner: rows.items[0] for owner, rows in of_jobs(connection, ids, Page(1), then).items()}
 
 
-def children(connection: Read, ids: Collection[int], page: Page) -> dict[int, Slice[RunRow]]:
+def children(connection: Read, ids: Collection[int], page: Page, then: Then | None = None) -> dict[int, Slice[RunRow]]:
     """The runs that each of these contains, the latest first."""
-    found = paging.paginate_each(connection, _ALL, run.c.parent_id, ids, order=_NAMED, page=page)
-    return {parent: rows.each(record) for parent, rows in found.items()}
+    wanted = begun(_ALL, run.c.first_at, then)
+    found = paging.paginate_each(connection, wanted, run.c.parent_id, ids, order=_NAMED, page=page)
+    return pages_then(connection, {parent: rows.each(record) for parent, rows in found.items()}, then)
 
 
-def count_of_children(connection: Read, ids: Collection[int]) -> dict[int, int]:
+def count_of_children(connection: Read, ids: Collection[int], then: Then | None = None) -> dict[int, int]:
     """How many runs each of these contains."""
-    return paging.count_each(connection, _ALL, run.c.parent_id, ids)
+    return paging.count_each(connection, begun(_ALL, run.c.first_at, then), run.c.parent_id, ids)
 
 
-def inputs(connection: Read, ids: Collection[int]) -> dict[int, list[DatasetUse]]:
+def inputs(connection: Read, ids: Collection[int], then: Then | None = None) -> dict[int, list[DatasetUse]]:
     """What each run read: one record for each dataset, with the id the dataset is shown under, in list order."""
-    return _uses(connection, ids, Role.INPUT)
+    return _uses(connection, ids, Role.INPUT, then)
 
 
-def outputs(connection: Read, ids: Collection[int]) -> dict[int, list[DatasetUse]]:
+def outputs(connection: Read, ids: Collection[int], then: Then | None = None) -> dict[int, list[DatasetUse]]:
     """What each run wrote; as `inputs`."""
-    return _uses(connection, ids, Role.OUTPUT)
+    return _uses(connection, ids, Role.OUTPUT, then)
 
 
-def _uses(connection: Read, ids: Collection[int], role: Role) -> dict[int, list[DatasetUse]]:
+def _uses(connection: Read, ids: Collection[int], role: Role, then: Then | None) -> dict[int, list[DatasetUse]]:
     shown = dataset.alias("shown")
-    used = uses(lambda said: (any_of(connection, said.activity_id, ids), said.role == int(role)))
+    by_then = () if then is None else (then.at,)
+    used = uses(
+        lambda said: (
+            any_of(connection, said.activity_id, ids), said.role == int(role), *(said.first_at <= at for at in by_then),
+        )
+    )  # fmt: skip
     rows = connection.execute(
-        select(used, shown.c.id.label("shown_id"))
+        select(used, shown.c.id.label("shown_id"), run.c.last_at.label("run_last_at"))
         .join(dataset, dataset.c.id == used.c.dataset_id)
         .join(shown, shown.c.id == dataset.c.canonical_id)
+        .join(run, run.c.id == used.c.activity_id)
         .order_by(shown.c.sort_key, shown.c.id)
-    )
+    ).all()
+    more = () if then is None else (row for row in rows if row.run_last_at > then.at and use_record(row).says_more)
+    retold = {row.activity_id for row in more}
+    told = {} if then is None else run_moments.used(connection, retold, then)
     result: dict[int, dict[int, DatasetUse]] = defaultdict(dict)
     for row in rows:
+        use = use_record(row)
+        if row.activity_id in retold:
+            bare = DatasetUse(use.activity_id, use.dataset_id, use.role, use.first_at, use.last_at)
+            use = told.get((use.activity_id, use.dataset_id, use.role), bare)
         # A run that named a dataset by two of its names used one dataset.
-        use = msgspec.structs.replace(use_record(row), dataset_id=row.shown_id)
+        use = msgspec.structs.replace(use, dataset_id=row.shown_id)
         known = result[row.activity_id].get(row.shown_id)
         result[row.activity_id][row.shown_id] = use if known is None else known | use
     return {owner: list(uses.values()) for owner, uses in result.items()}
@@ -212,8 +250,8 @@ def _matching(wanted: RunFilter) -> Select[Any]:
     return found
 
 
-def record(row: Row[Any]) -> RunRow:
-    """A run from a row that has the columns of `selected`."""
+def record(row: Row[Any] | RunFacts) -> RunRow:
+    """A run from a row that has the columns of `selected`, or from the record."""
     return RunRow(
         row.id, row.job_id, row.run_id, RunState(row.state), row.first_at, row.last_at, row.started_at,
         row.completed_at, row.failed_at, row.aborted_at, row.nominal_start, row.nominal_end, row.parent_id,

@@ -1,6 +1,7 @@
 """Versions: of a dataset, what each completed run made of it; of a job, what its completed runs did.
 
-What an event that is no run declares is a version where it says so: by a label, or by what became of the dataset.
+What an event that is no run declares is a version where it says so: by a label, or by what became of the dataset. And
+a label that readers alone name is a version too, until somebody is known to have made it.
 """
 
 from __future__ import annotations
@@ -9,23 +10,25 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, Subquery, and_, case, exists, func, or_, select
 
-from catalog.domain.words import Lifecycle, Role
+from catalog.domain.ids import key
+from catalog.domain.words import Lifecycle, Role, Scope
 from catalog.store import paging
 from catalog.store.dialect import any_of
 from catalog.store.engine import Read
 from catalog.store.paging import Order, Page, Slice
-from catalog.store.tables import dataset, job_version, run
+from catalog.store.tables import dataset, facet, job_version, run
 from catalog.store.uses import Where, uses
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetVersionRow:
-    """What a completed run wrote, or a state that an event declared; then there is no run.
+    """What a completed run wrote, a state that an event declared, or what a reader named; then there is no run.
 
-    `created_at` is the end of the run or the time of the event, in microseconds since 1970 UTC. `job_version` is what
-    the run did: see `JobVersionRow`.
+    `created_at` is the end of the run, the time of the event, or when it was named first, in microseconds since 1970
+    UTC. `activity_id` is what made it; of what is only read the id of the first reader, negative: the same run may have
+    made another version. `job_version` is what the run did: see `JobVersionRow`.
     """
 
     dataset_id: int
@@ -55,40 +58,50 @@ class JobVersionRow:
     runs: int
 
 
+_LABELS = (facet.c.scope == int(Scope.DATASET), facet.c.name_key == key("facet", "version"))
 _done = (
     select(run.c.version_id, func.min(run.c.completed_at).label("created_at"), func.count().label("runs"))
-    .where(run.c.version_id.is_not(None), run.c.completed_at.is_not(None))
+    .where(run.c.version_id.is_not(None))
     .group_by(run.c.version_id)
 )
 
 
 def of_datasets(
-    connection: Read, ids: Collection[int], page: Page, as_of: int | None = None
+    connection: Read, ids: Collection[int], page: Page, as_of: int | None = None, *, made: bool = False
 ) -> dict[int, Slice[DatasetVersionRow]]:
-    """The versions of each dataset, the latest first; with `as_of`, those there were by then."""
-    statement, order = _of_datasets(_named(connection, ids))
-    if as_of is not None:
-        statement = statement.where(as_of >= order.keys[0])
-    found = paging.paginate_each(connection, statement, dataset.c.canonical_id, ids, order=order, page=page)
-    return {owner: rows.each(_dataset_version) for owner, rows in found.items()}
+    """The versions of each dataset, the latest first; with `as_of`, those there were by then.
+
+    `made` leaves out those that readers alone name.
+    """
+    where = _named(connection, ids)
+    statement, owner, order = _of_datasets(_by_makers(where) if made else where, as_of)
+    found = paging.paginate_each(connection, statement, owner, ids, order=order, page=page)
+    return {id: rows.each(_dataset_version) for id, rows in found.items()}
 
 
-def count_of_datasets(connection: Read, ids: Collection[int]) -> dict[int, int]:
-    """How many versions each dataset has."""
-    statement, _ = _of_datasets(_named(connection, ids))
-    return paging.count_each(connection, statement, dataset.c.canonical_id, ids)
+def count_of_datasets(connection: Read, ids: Collection[int], as_of: int | None = None) -> dict[int, int]:
+    """How many versions each dataset has, or had."""
+    statement, owner, _ = _of_datasets(_named(connection, ids), as_of)
+    return paging.count_each(connection, statement, owner, ids)
 
 
 def by_keys(connection: Read, keys: Collection[tuple[int, int]]) -> dict[tuple[int, int], DatasetVersionRow]:
-    """The versions that these activities made of the datasets under these names: pairs of `named_id, activity_id`."""
+    """Versions by pairs of `named_id, activity_id`."""
+    made = {(named, activity) for named, activity in keys if activity > 0}
     # Every asked dataset with every asked activity: few more than the pairs, and both engines have an index for it.
-    found, _ = _of_datasets(
+    found, *_ = _of_datasets(
         lambda said: (
-            any_of(connection, said.dataset_id, {named for named, _ in keys}),
-            any_of(connection, said.activity_id, {activity for _, activity in keys}),
+            any_of(connection, said.dataset_id, {named for named, _ in made}),
+            any_of(connection, said.activity_id, {activity for _, activity in made}),
+            said.role != int(Role.INPUT),
         )
     )
-    return {(row.named_id, row.activity_id): _dataset_version(row) for row in connection.execute(found)}
+    rows = list(connection.execute(found))
+    if only_read := {named for named, activity in keys if activity < 0}:
+        # Whether nobody made it, and who was first to read it, all versions of the dataset tell.
+        owners = connection.scalars(select(dataset.c.canonical_id).where(any_of(connection, dataset.c.id, only_read)))
+        rows += connection.execute(_of_datasets(_named(connection, owners.all()))[0])
+    return {(row.named_id, row.activity_id): _dataset_version(row) for row in rows}
 
 
 def latest_of_datasets(
@@ -98,28 +111,31 @@ def latest_of_datasets(
     return {owner: rows.items[0] for owner, rows in of_datasets(connection, ids, Page(1), as_of).items()}
 
 
-def by_ids(connection: Read, ids: Collection[int]) -> dict[int, JobVersionRow]:
-    """These versions of jobs; one that no completed run has any more is missing."""
+def by_ids(connection: Read, ids: Collection[int], as_of: int | None = None) -> dict[int, JobVersionRow]:
+    """These versions of jobs; one that no completed run has any more, or had by `as_of`, is missing."""
     owners = select(job_version.c.job_id).where(any_of(connection, job_version.c.id, ids))
-    statement, _ = _of_jobs(run.c.job_id.in_(owners))
+    statement, _ = _of_jobs(run.c.job_id.in_(owners), as_of)
     rows = connection.execute(statement.where(any_of(connection, job_version.c.id, ids)))
     return {row.id: _job_version(row) for row in rows}
 
 
-def of_jobs(connection: Read, ids: Collection[int], page: Page) -> dict[int, Slice[JobVersionRow]]:
-    """The versions of each job, the latest new one first."""
-    statement, order = _of_jobs(any_of(connection, run.c.job_id, ids))
+def of_jobs(
+    connection: Read, ids: Collection[int], page: Page, as_of: int | None = None
+) -> dict[int, Slice[JobVersionRow]]:
+    """The versions of each job, the latest new one first; with `as_of`, those that runs had completed with by then."""
+    statement, order = _of_jobs(any_of(connection, run.c.job_id, ids), as_of)
     found = paging.paginate_each(connection, statement, job_version.c.job_id, ids, order=order, page=page)
     return {owner: rows.each(_job_version) for owner, rows in found.items()}
 
 
-def count_of_jobs(connection: Read, ids: Collection[int]) -> dict[int, int]:
-    """How many versions each job has."""
-    return paging.count_each(connection, select(job_version.c.id), job_version.c.job_id, ids)
+def count_of_jobs(connection: Read, ids: Collection[int], as_of: int | None = None) -> dict[int, int]:
+    """How many versions each job has, or had."""
+    statement, _ = _of_jobs(any_of(connection, run.c.job_id, ids), as_of)
+    return paging.count_each(connection, statement, job_version.c.job_id, ids)
 
 
-def latest_runs(connection: Read, ids: Collection[int]) -> dict[int, int]:
-    """The last run that completed with each job version."""
+def latest_runs(connection: Read, ids: Collection[int], as_of: int | None = None) -> dict[int, int]:
+    """The last run that completed with each job version, or had by `as_of`."""
     latest = (
         select(
             run.c.version_id,
@@ -130,27 +146,46 @@ def latest_runs(connection: Read, ids: Collection[int]) -> dict[int, int]:
         )
         .join(job_version, job_version.c.job_id == run.c.job_id)
         .where(any_of(connection, job_version.c.id, ids), run.c.version_id == job_version.c.id)
-        .where(run.c.completed_at.is_not(None))
+        .where(_completed(as_of))
         .subquery()
     )
     rows = connection.execute(select(latest.c.version_id, latest.c.id).where(latest.c.rank == 1))
     return {version: id for version, id in rows}  # noqa: C416 - rows, not pairs, to mypy
 
 
+def _completed(as_of: int | None) -> ColumnElement[bool]:
+    return run.c.completed_at.is_not(None) if as_of is None else run.c.completed_at <= as_of
+
+
 def _named(connection: Read, ids: Collection[int]) -> Where:
+    """Uses of these datasets under all their names; of readers only where somebody ever named a version."""
     names = select(dataset.c.id).where(any_of(connection, dataset.c.canonical_id, ids))
-    return lambda said: (said.dataset_id.in_(names),)
+    labelled = names.where(exists().where(facet.c.subject_id == dataset.c.id, *_LABELS))
+    return lambda said: (
+        said.dataset_id.in_(names), or_(said.role != int(Role.INPUT), said.dataset_id.in_(labelled)),
+    )  # fmt: skip
 
 
-def _of_datasets(where: Where) -> tuple[Select[Any], Order]:
-    """Versions among the uses that `where` wants."""
-    use = uses(lambda said: (*where(said), said.role != int(Role.INPUT)))
-    at = case((use.c.role == int(Role.OUTPUT), run.c.completed_at), else_=use.c.last_at)
-    statement = (
+def _by_makers(where: Where) -> Where:
+    return lambda said: (*where(said), said.role != int(Role.INPUT))
+
+
+def _of_datasets(where: Where, as_of: int | None = None) -> tuple[Select[Any], ColumnElement[int], Order]:
+    """Versions among the uses that `where` wants, whose they are, and their order."""
+    use = uses(where)
+    is_read = use.c.role == int(Role.INPUT)
+    at = case((use.c.role == int(Role.OUTPUT), run.c.completed_at), (is_read, _named_at(use)), else_=use.c.last_at)
+
+    def of_makers(column: ColumnElement[Any]) -> ColumnElement[Any]:
+        return case((~is_read, column))
+
+    told = (
         select(
-            dataset.c.canonical_id, use.c.dataset_id.label("named_id"), use.c.activity_id, run.c.id.label("run_id"),
-            at.label("created_at"), use.c.label.label("version"), use.c.row_count, use.c.byte_count, use.c.file_count,
-            use.c.lifecycle, run.c.version_id,
+            dataset.c.canonical_id, use.c.dataset_id.label("named_id"), use.c.label.label("version"),
+            case((is_read, -use.c.activity_id), else_=use.c.activity_id).label("activity_id"), is_read.label("is_read"),
+            at.label("created_at"), case((is_read, 0), else_=use.c.lifecycle).label("lifecycle"),
+            of_makers(run.c.id).label("run_id"), of_makers(run.c.version_id).label("version_id"),
+            *(of_makers(use.c[name]).label(name) for name in ("row_count", "byte_count", "file_count")),
         )
         .select_from(use)
         .join(dataset, dataset.c.id == use.c.dataset_id)
@@ -159,15 +194,37 @@ def _of_datasets(where: Where) -> tuple[Select[Any], Order]:
             or_(
                 and_(use.c.role == int(Role.OUTPUT), run.c.completed_at.is_not(None)),
                 and_(use.c.role == int(Role.DECLARED), or_(use.c.label.is_not(None), use.c.lifecycle != 0)),
+                and_(is_read, use.c.label.is_not(None)),
             )
         )
     )  # fmt: skip
-    return statement, Order("dataset version", (at, use.c.activity_id, use.c.dataset_id), descending=True)
+    if as_of is not None:
+        told = told.where(at <= as_of)
+    one = told.subquery("told")
+    same = (one.c.canonical_id, one.c.version)
+    is_made = func.max(case((one.c.is_read, 0), else_=1)).over(partition_by=same)
+    in_turn = (one.c.created_at, one.c.activity_id, one.c.named_id)
+    turn = func.row_number().over(partition_by=(*same, one.c.is_read), order_by=in_turn)
+    v = select(one, is_made.label("is_made"), turn.label("turn")).subquery("version")
+    statement = select(v).where(or_(~v.c.is_read, and_(v.c.is_made == 0, v.c.turn == 1)))
+    keys = (v.c.created_at, v.c.activity_id, v.c.named_id)
+    return statement, v.c.canonical_id, Order("dataset version", keys, descending=True)
 
 
-def _of_jobs(wanted: ColumnElement[bool]) -> tuple[Select[Any], Order]:
+def _named_at(use: Subquery) -> ColumnElement[int]:
+    """When a reader named the version: a label nobody had named before begins a stretch of the facet's history.
+
+    Where none begins while it reads, the label held already.
+    """
+    begins = select(func.min(facet.c.valid_from)).where(
+        facet.c.subject_id == use.c.dataset_id, *_LABELS, facet.c.valid_from.between(use.c.first_at, use.c.label_at)
+    )
+    return func.coalesce(begins.scalar_subquery(), use.c.first_at)
+
+
+def _of_jobs(wanted: ColumnElement[bool], as_of: int | None) -> tuple[Select[Any], Order]:
     """Versions with their completed runs, of which only those of the jobs `wanted` are looked at."""
-    done = _done.where(wanted).subquery("done")
+    done = _done.where(wanted, _completed(as_of)).subquery("done")
     statement = select(job_version.c.id, job_version.c.job_id, job_version.c.code, done.c.created_at, done.c.runs).join(
         done, done.c.version_id == job_version.c.id
     )

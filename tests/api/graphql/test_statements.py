@@ -48,6 +48,8 @@ PARTICULAR = {
     ("Job", "versions"): "totalCount edges { node { id createdAt runCount code { url } latestRun { runId } "
     "inputs { dataset { name } } outputs { dataset { name } } changes { sinceCommit codeAdded { url } "
     "inputsAdded { name } outputsRemoved { name } columnsAdded { source { name } target { name } } } } }",
+    ("Job", "versionHistory"): "totalCount edges { node { validFrom validTo runCount again version { code { url } "
+    "latestRun { runId } } firstRun { runId } changes { sinceCommit codeAdded { url } inputsAdded { name } } } }",
     ("Run", "inputs"): "version rowCount size fileCount lifecycle dataset { name tags { key } }",
     ("Run", "outputs"): "version rowCount size fileCount lifecycle dataset { name owners { name } }",
 }

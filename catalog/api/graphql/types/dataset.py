@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from asyncio import gather
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Self
 
 import strawberry
@@ -21,7 +22,7 @@ from catalog.api.graphql.arguments import (
     WalkDirection,
     WalkGranularity,
 )
-from catalog.api.graphql.connections import After, Connection, First, connection_of, page_of
+from catalog.api.graphql.connections import After, Connection, First
 from catalog.api.graphql.context import Info
 from catalog.api.graphql.enums import Direction, EntityKind, Granularity, Lifecycle
 from catalog.api.graphql.identity import conflicts
@@ -35,7 +36,7 @@ from catalog.domain.lineage import EntityRef
 from catalog.domain.words import Node as NodeKind
 from catalog.facets import understood
 from catalog.store.read import as_of as then
-from catalog.store.read import datasets, facets, identity, jobs, origins, subjects, versions
+from catalog.store.read import datasets, facets, identity, jobs, origins, versions
 from catalog.store.read.datasets import DatasetRow
 from catalog.store.read.facets import FacetRow
 from catalog.store.read.subjects import TagRow
@@ -106,22 +107,23 @@ class Dataset(Node):
         rest = sorted(named - {column.name for column in columns})
         return parts.fields_of(columns, tags) + parts.fields_of(map(Column, rest), tags, in_schema=False)
 
-    @strawberry.field(description="What each run that completed made of it, the latest first.")
+    @strawberry.field(
+        description="What each run that completed made of it, what events declared, and what is known only as readers "
+        "named it; the latest first."
+    )
     async def versions(self, info: Info, first: First = 50, after: After = None) -> Connection[DatasetVersion]:
-        """A page of versions."""
-        page = page_of(info, first, after)
-
-        async def counting() -> int:
-            return await self.view.load(info, versions.count_of_datasets, self.key) or 0
-
-        found = await self.view.load(info, versions.of_datasets, self.key, page)
-        return connection_of(found, DatasetVersion.of, after, counting)
+        """A page of versions: those there were at the moment of the answer."""
+        view, read, count = self.view, versions.of_datasets, versions.count_of_datasets
+        return await view.connected(
+            info, read, count, self.key, DatasetVersion.of, at=view.as_of, first=first, after=after
+        )
 
     @strawberry.field(description="The latest version now, or at a moment.")
     async def latest_version(self, info: Info, as_of: AsOf = None) -> DatasetVersion | None:
         """One version."""
-        row = await self.view.load(info, versions.latest_of_datasets, self.key, self.view.at(as_of))
-        return None if row is None else DatasetVersion.of(row)
+        view = replace(self.view, as_of=self.view.at(as_of))
+        row = await view.load(info, versions.latest_of_datasets, self.key, view.as_of)
+        return None if row is None else DatasetVersion.of(row, view)
 
     @strawberry.field(description="The distinct schemas it had, the earliest first.")
     async def schema_history(self, info: Info, as_of: AsOf = None) -> list[parts.SchemaVersion]:
@@ -231,23 +233,32 @@ def _schemas(rows: Iterable[FacetRow], tags: Sequence[TagRow]) -> list[parts.Sch
     return result
 
 
-@strawberry.type(description="What one run made of a dataset, or a state that an event declared.")
+_READ = (1,)
+"""Ends the id of a version that is known by its readers: the first of them may have made another one."""
+
+
+@strawberry.type(
+    description="What one run made of a dataset, a state that an event declared, or one that readers name."
+)
 class DatasetVersion(Node):
     """A version of a dataset."""
 
     row: strawberry.Private[DatasetVersionRow]
     version: str | None = strawberry.field(description="What the storage calls it, such as a snapshot id; if it does.")
-    created_at: DateTime = strawberry.field(description="When the run ended, or the time of the event.")
+    created_at: DateTime = strawberry.field(
+        description="When the run ended, or the time of the event; where only readers name it, of the first that did."
+    )
     row_count: BigInt | None = strawberry.field(description="How many rows were written.")
     size: BigInt | None = strawberry.field(description="How many bytes were written.")
     file_count: BigInt | None = strawberry.field(description="How many files were written.")
     lifecycle: list[Lifecycle] = strawberry.field(description="What was done to the dataset as a whole.")
+    view: strawberry.Private[View] = PRESENT
 
     @classmethod
-    def of(cls, row: DatasetVersionRow) -> Self:
-        """From a row."""
+    def of(cls, row: DatasetVersionRow, view: View = PRESENT) -> Self:
+        """From a row; `view` is how it was read."""
         return cls(
-            id=global_id("DatasetVersion", row.named_id, row.activity_id),
+            id=global_id("DatasetVersion", row.named_id, abs(row.activity_id), *(_READ if row.activity_id < 0 else ())),
             row=row,
             version=row.label,
             created_at=DateTime(row.created_at),
@@ -255,12 +266,13 @@ class DatasetVersion(Node):
             size=big(row.size),
             file_count=big(row.files),
             lifecycle=list(row.lifecycle),
+            view=view,
         )
 
-    @strawberry.field(description="The run that wrote it; null where an event declared it.")
+    @strawberry.field(description="The run that wrote it; null where an event declared it, or only readers name it.")
     async def run(self, info: Info) -> types.run.Run | None:
         """The run."""
-        return await types.run.load(info, self.row.run_id)
+        return await types.run.load(info, self.row.run_id, self.view.onward)
 
     @strawberry.field(
         description="16 hexadecimal digits that say what is in it, as far as anybody told: versions of the dataset "
@@ -270,7 +282,7 @@ class DatasetVersion(Node):
     async def content_id(self, info: Info) -> str:
         """The address of the content."""
         at, row = self.row.created_at, self.row
-        schemas = await info.context.load(facets.schemas, row.dataset_id) or ()
+        schemas = await self.view.load(info, facets.schemas, row.dataset_id) or ()
         held = next((s for s in schemas if s.valid_from <= at and (s.valid_to is None or at < s.valid_to)), None)
         columns = () if held is None else parts.columns_of(held.payload)
         return content_id(row.label, columns, (row.rows, row.size, row.files), row.job_version, row.lifecycle)
@@ -278,22 +290,23 @@ class DatasetVersion(Node):
     @strawberry.field(description="The schema the dataset had then, if any was known.")
     async def schema_version(self, info: Info) -> parts.SchemaVersion | None:
         """The schema that held when this version was made."""
-        rows = await info.context.load(facets.schemas, self.row.dataset_id) or ()
-        tags = await info.context.load(subjects.tags, self.row.dataset_id, NodeKind.DATASET) or ()
+        view, key = self.view, self.row.dataset_id
+        rows = await view.load(info, facets.schemas, key) or ()
+        tags = await view.load(info, then.tags, key, NodeKind.DATASET, view.as_of, understood) or ()
         held = (s for s in _schemas(rows, tags) if s.valid_from <= self.created_at)
         return next((s for s in held if s.valid_to is None or s.valid_to > self.created_at), None)
 
 
-async def load_version(info: Info, named: int, activity: int) -> DatasetVersion | None:
-    """What this run or event made of the dataset under this name, if it did."""
-    row = await info.context.load(versions.by_keys, (named, activity))
+async def load_version(info: Info, named: int, activity: int, *read: int) -> DatasetVersion | None:
+    """What this run or event made of the dataset under this name, or read of it as the first, if it did."""
+    row = await info.context.load(versions.by_keys, (named, -activity if read else activity))
     return None if row is None else DatasetVersion.of(row)
 
 
-async def load(info: Info, key: int | None) -> Dataset | None:
+async def load(info: Info, key: int | None, view: View = PRESENT) -> Dataset | None:
     """The dataset with this id, if there is one."""
-    row = None if key is None else await info.context.load(datasets.by_ids, key)
-    return None if row is None else Dataset.of(row)
+    row = None if key is None else await view.load(info, then.datasets, key, view.as_of, understood)
+    return None if row is None else Dataset.of(row, view)
 
 
 async def load_many(info: Info, keys: Iterable[int] | None) -> list[Dataset]:

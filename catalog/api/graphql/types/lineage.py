@@ -71,8 +71,8 @@ class Things:
 
     def run(self, id: int | None) -> types.run.Run | None:
         """A run."""
-        row = self.get(runs.by_ids, EntityKind.RUN, id)
-        return None if row is None else types.run.Run.of(row)
+        row = self.get(runs.by_ids, EntityKind.RUN, id, self.view.then)
+        return None if row is None else types.run.Run.of(row, self.view)
 
     def dataset(self, id: int) -> types.dataset.Dataset | None:
         """A dataset, under the name it is shown by."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asyncio import gather
 from collections.abc import Callable, Collection, Mapping
-from typing import Self
+from typing import Self, TypeAlias
 
 import strawberry
 
@@ -17,6 +17,7 @@ from catalog.api.graphql.permissions import Requires
 from catalog.api.graphql.scalars import BigInt, DateTime, big, moment
 from catalog.api.graphql.types import parts
 from catalog.api.graphql.types.dependencies import RunDependencies
+from catalog.api.graphql.types.moments import PRESENT, View
 from catalog.api.graphql.types.node import Node, global_id
 from catalog.domain.callers import Permission
 from catalog.domain.projection import DatasetUse
@@ -24,7 +25,10 @@ from catalog.facets import error_message, job_dependencies
 from catalog.store.engine import Read
 from catalog.store.read import events, run_trees, runs
 from catalog.store.read.facets import FacetRow
+from catalog.store.read.run_moments import Then
 from catalog.store.read.runs import RunRow
+
+_Used: TypeAlias = Callable[[Read, Collection[int], Then | None], Mapping[int, list[DatasetUse]]]
 
 
 @strawberry.type(description="One run of a job.")
@@ -41,10 +45,11 @@ class Run(Node):
     ended_at: DateTime | None = strawberry.field(description="When it came to the end that `state` shows.")
     nominal_start: DateTime | None = strawberry.field(description="The beginning of the time it is for.")
     nominal_end: DateTime | None = strawberry.field(description="The end of the time it is for.")
+    view: strawberry.Private[View] = PRESENT
 
     @classmethod
-    def of(cls, row: RunRow) -> Self:
-        """From a row."""
+    def of(cls, row: RunRow, view: View = PRESENT) -> Self:
+        """From a row; `view` is how it was read, as what is said of it will be."""
         return cls(
             id=global_id("Run", row.id),
             row=row,
@@ -55,22 +60,24 @@ class Run(Node):
             ended_at=moment(row.ended_at),
             nominal_start=moment(row.nominal_start),
             nominal_end=moment(row.nominal_end),
+            view=view,
         )
 
     @strawberry.field(description="The job it is a run of.")
     async def job(self, info: Info) -> types.job.Job | None:
         """The job."""
-        return await types.job.load(info, self.row.job_id)
+        return await types.job.load(info, self.row.job_id, self.view.onward)
 
     @strawberry.field(description="The run it is part of.")
     async def parent(self, info: Info) -> Run | None:
         """The run that contains it."""
-        return await load(info, self.row.parent_id)
+        return await load(info, self.row.parent_id, self.view.onward)
 
     @strawberry.field(description="The runs that contain it, the nearest first: `parent`, its parent, and so on.")
     async def ancestors(self, info: Info) -> list[Run]:
         """All that contain it."""
-        return [Run.of(row) for row in await info.context.load(run_trees.ancestors, self.row.id) or []]
+        view = self.view.onward
+        return [Run.of(row, view) for row in await view.load(info, run_trees.ancestors, self.row.id, view.then) or []]
 
     @strawberry.field(
         description="The run at the top of the tree it is part of: as its producer names it, else the last of "
@@ -79,15 +86,14 @@ class Run(Node):
     async def root(self, info: Info) -> Run | None:
         """The topmost run."""
         if self.row.root_id is not None or self.row.parent_id is None:
-            return await load(info, self.row.root_id)
+            return await load(info, self.row.root_id, self.view.onward)
         return next(reversed(await self.ancestors(info)), None)
 
     @strawberry.field(description="The runs that are part of it, the latest first.")
     async def children(self, info: Info, first: First = 50, after: After = None) -> Connection[Run]:
         """A page of the runs it contains."""
-        return await connected(
-            info, runs.children, runs.count_of_children, self.row.id, Run.of, first=first, after=after
-        )
+        view, read, count = self.view.onward, runs.children, runs.count_of_children
+        return await view.connected(info, read, count, self.row.id, Run.of, at=view.then, first=first, after=after)
 
     @strawberry.field(
         description="The runs of its job for the same nominal time, or, where it has none, in the same parent run: it "
@@ -95,9 +101,8 @@ class Run(Node):
     )
     async def attempts(self, info: Info, first: First = 50, after: After = None) -> Connection[Run]:
         """A page of attempts."""
-        return await connected(
-            info, run_trees.attempts, run_trees.count_of_attempts, self.row.id, Run.of, first=first, after=after
-        )
+        view, read, count = self.view.onward, run_trees.attempts, run_trees.count_of_attempts
+        return await view.connected(info, read, count, self.row.id, Run.of, at=view.then, first=first, after=after)
 
     @strawberry.field(
         description="What it waits for and what waits for it, where its scheduler said: the facet `jobDependencies`."
@@ -110,12 +115,12 @@ class Run(Node):
     @strawberry.field(description="What it read.")
     async def inputs(self, info: Info) -> list[RunDataset]:
         """Inputs."""
-        return await used(info, runs.inputs, self.row.id)
+        return await used(info, runs.inputs, self.row.id, self.view)
 
     @strawberry.field(description="What it wrote.")
     async def outputs(self, info: Info) -> list[RunDataset]:
         """Outputs."""
-        return await used(info, runs.outputs, self.row.id)
+        return await used(info, runs.outputs, self.row.id, self.view)
 
     @strawberry.field(description="Everything its events say of the run itself, known to the catalog or not.")
     async def facets(self, info: Info) -> list[parts.Facet]:
@@ -142,7 +147,7 @@ class Run(Node):
         return next((parts.RunError.read(row.payload) for row in said), None)
 
     async def _facets(self, info: Info) -> list[FacetRow]:
-        return await info.context.load(run_facets.of_runs, self.row.id) or []
+        return await self.view.load(info, run_facets.of_runs, self.row.id, self.view.as_of) or []
 
 
 @strawberry.type(description="A dataset as a run used it.")
@@ -169,19 +174,17 @@ class RunDataset:
         )
 
 
-async def used(
-    info: Info, read: Callable[[Read, Collection[int]], Mapping[int, list[DatasetUse]]], key: int
-) -> list[RunDataset]:
-    """What a run used: `read` is one of the store's `inputs` and `outputs`."""
-    uses = await info.context.load(read, key) or []
-    found = await gather(*(types.dataset.load(info, use.dataset_id) for use in uses))
+async def used(info: Info, read: _Used, key: int, view: View = PRESENT) -> list[RunDataset]:
+    """What a run used, as far as it had said then: `read` is one of the store's `inputs` and `outputs`."""
+    uses = await view.load(info, read, key, view.then) or []
+    found = await gather(*(types.dataset.load(info, use.dataset_id, view.onward) for use in uses))
     return [RunDataset.of(use, one) for use, one in zip(uses, found, strict=True) if one is not None]
 
 
-async def load(info: Info, key: int | None) -> Run | None:
+async def load(info: Info, key: int | None, view: View = PRESENT) -> Run | None:
     """The run with this id, if there is one."""
-    row = None if key is None else await info.context.load(runs.by_ids, key)
-    return None if row is None else Run.of(row)
+    row = None if key is None else await view.load(info, runs.by_ids, key, view.then)
+    return None if row is None else Run.of(row, view)
 
 
 from catalog.api.graphql import types  # noqa: E402 - behind the classes: see the package
