@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from builders import also_known_as, declared_job, dropped, entry, facet, micros, named, ran
 from catalog.domain import ids
-from catalog.domain.lineage import Lineage, LineageNode, Question
+from catalog.domain.lineage import Lineage, LineageEdge, LineageNode, Question
 from catalog.domain.timeline import ALWAYS, NOW, Window
 from catalog.domain.words import Direction, EntityKind, Granularity
 from catalog.store import lineage
@@ -20,6 +20,7 @@ from conftest import NewDatabase
 from histories import GRANULARITIES, JOBS, RUNS, arrivals, histories, mentioned, put, questions, told, windows
 from oracle import Oracle, Ways, masks
 from oracle_events import Edge, Node, name_of
+from oracle_seen import seen
 
 QUESTIONS = 5
 
@@ -52,10 +53,28 @@ def agree(database: Database, oracle: Oracle, question: Question) -> None:
     if not question.of:
         return
     with database.read() as connection:
-        nodes, edges = as_told(lineage.answer(connection, question), question.granularity)
+        answer = lineage.answer(connection, question)
+    nodes, edges = as_told(answer, question.granularity)
     expected_nodes, expected_edges = oracle.lineage(question)
     assert edges == {edge: (ways, masks(ways)) for edge, ways in expected_edges.items()}
     assert nodes == expected_nodes
+    if question.granularity is not Granularity.RUN:
+        assert_seen(oracle, question, answer)
+
+
+def assert_seen(oracle: Oracle, question: Question, answer: Lineage) -> None:
+    """Since when edges held, and who confirmed them, as far as the oracle can tell."""
+    names = {node.id: name_of_node(node) for node in answer.nodes}
+    edges: dict[Edge, LineageEdge] = {}
+    for edge in answer.edges:
+        job = None if edge.job_id is None else _JOBS[edge.job_id]
+        edges[names[edge.source], names[edge.target], job, edge.derivation.name] = edge
+    for key, (first, last, run) in seen(oracle, question, edges).items():
+        edge = edges[key]
+        assert edge.first_seen == first, key
+        if last is not None:
+            by = None if edge.last_run_id is None else _RUNS[edge.last_run_id][-1]
+            assert (edge.last_seen, by) == (max(last, first), run), key
 
 
 def test_the_store_answers_every_question_as_a_reading_of_all_events_does(

@@ -33,7 +33,8 @@ class Question:
     The rest says what is to be looked up about what the walk finds; what is not stays as empty as its default.
     `hidden` asks for the number of neighbours each node has beyond the answer, which costs one more step. Without
     `names`, nodes have none and those of a depth are in the order of their ids; without `transformations` an edge does
-    not say how data changed, nor whether it is masked; without `last_runs` not by which run it was confirmed, and when.
+    not say how data changed, nor whether it is masked; without `last_runs` not by which run it was confirmed, and when;
+    without `first_seen` it may have held for longer than it says.
     """
 
     of: tuple[EntityRef, ...]
@@ -48,6 +49,7 @@ class Question:
     names: bool = True
     transformations: bool = True
     last_runs: bool = True
+    first_seen: bool = True
     understand: Understand | None = None
 
 

@@ -51,6 +51,11 @@ class ManualEdge(Record, frozen=True):
         return -(key("manual", *ends, str(self.job_id or 0)) or 1)
 
     @property
+    def columns(self) -> tuple[str, str]:
+        """Which columns it is between; empty where it is a whole."""
+        return self.source.column, self.target.column
+
+    @property
     def job_id(self) -> int | None:
         """The job it goes through."""
         return None if self.through is None else job_id(self.through.namespace, self.through.name)

@@ -124,8 +124,8 @@ def candidates(connection: Read, asked: Asked, read: Readers) -> Candidates:
     window = Window(failure.moment, failure.moment)
     question = Question(
         of=tuple(failure.roots), direction=Direction.UPSTREAM, granularity=Granularity.JOB, depth=asked.depth,
-        window=window, max_nodes=asked.max_nodes, max_edges=asked.max_edges, transformations=False, last_runs=False,
-        understand=read.understand,
+        window=window, max_nodes=asked.max_nodes, max_edges=asked.max_edges, transformations=False,
+        last_runs=False, first_seen=False, understand=read.understand,
     )  # fmt: skip
     found = answer(connection, question)
     nodes = {node.id: node for node in found.nodes}

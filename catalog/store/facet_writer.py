@@ -69,16 +69,19 @@ def write(
     history = _History(connection, first_seq, reproject)
     latest: dict[FacetKey, FacetSaid] = {}
     columns: set[tuple[int, str]] = set()
+    worded: set[int] = set()
     for facet_key, news in _news(projections, current):
         last = history.take(facet_key, current.get(_stored(facet_key)), news)
         # Only here: columns of a schema that was seen before have their rows.
         columns |= {(facet_key.subject_id, column.name) for one in news for column in _structure(one.said)}
         if last is not None:
             latest[facet_key] = last
+        if (facet_key.scope, facet_key.name) in _CURRENT:
+            # Late news too: they may change since when it holds, and so under which name it was said last.
+            worded.add(facet_key.subject_id)
     history.flush()
     write_fields(connection, columns)
-    worded = {owner for owner, _ in columns} | {k.subject_id for k in latest if (k.scope, k.name) in _CURRENT}
-    return _follow(connection, latest), worded
+    return _follow(connection, latest), worded | {owner for owner, _ in columns}
 
 
 _HOLDS = facet.c.valid_to == FOREVER

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from sqlalchemy import ColumnElement, Row, Select, bindparam, literal_column, or_, select, union_all
 
@@ -107,9 +107,12 @@ class FieldSteps:
 
     def __init__(
         self, connection: Read, window: Window, kinds: Mapping[int, EntityKind], columns: Mapping[int, ColumnName],
-        *, include_indirect: bool = True,
+        *, include_indirect: bool = True, begun: Collection[int] | None = None,
     ) -> None:  # fmt: skip
-        """`kinds` and `columns` have the roots; what is reached is added to them."""
+        """`kinds` and `columns` have the roots; what is reached is added to them.
+
+        Of the jobs and runs, only those that are `begun` at are left again: by default the roots.
+        """
         self.connection = connection
         self.window = window
         self.names = Names(connection)
@@ -118,7 +121,20 @@ class FieldSteps:
         self.said: dict[EdgeKey, set[Transformation]] = defaultdict(set)
         self._include_indirect = include_indirect
         self.kinds = {id: kind for id, kind in kinds.items() if kind is not EntityKind.DATASET}
-        self._begun = {id: kind for id, kind in self.kinds.items() if kind is not EntityKind.COLUMN}
+        self._begun = {
+            id: kind
+            for id, kind in self.kinds.items()
+            if kind is not EntityKind.COLUMN and (begun is None or id in begun)
+        }
+        self.passed_on: frozenset[EdgeKey] = frozenset()
+
+    def over(self, window: Window) -> Self:
+        """The same steps over another window; none is left out for being indirect."""
+        return type(self)(self.connection, window, self.kinds, self.columns, begun=self._begun)
+
+    def leaves(self, id: int) -> bool:
+        """Whether a step can begin here."""
+        return id in self._begun or self.kinds.get(id, EntityKind.COLUMN) is EntityKind.COLUMN
 
     def step(self, frontiers: Ways) -> dict[bool, Found]:
         """Every hop that ends (downstream: begins) in the frontier of its way and holds in the window."""

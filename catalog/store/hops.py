@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias
 
 from sqlalchemy import ColumnElement, Label, Select, bindparam, literal_column, select, union_all
 
@@ -100,6 +100,8 @@ class Steps:
         self.granularity = granularity
         self.window = window
         self.columns: Mapping[int, ColumnName] = {}
+        self.passed_on: set[EdgeKey] = set()
+        """Hops by way of several jobs."""
         self._include_indirect = include_indirect
         self.kinds = {id: kind for id, kind in kinds.items() if kind is not EntityKind.DATASET}
         self._roots = kinds.keys()
@@ -107,6 +109,14 @@ class Steps:
         self.living = Living(connection, self.names, window)
         self.flows = Flows(connection, self.living)
         self.runs = RunHops(connection, window, self.living)
+
+    def over(self, window: Window) -> Self:
+        """The same steps over another window; none is left out for being indirect."""
+        return type(self)(self.connection, self.granularity, window, self.kinds)
+
+    def leaves(self, id: int) -> bool:  # noqa: ARG002 - steps between columns leave not everything
+        """Whether a step can begin here."""
+        return True
 
     def step(self, frontiers: Ways) -> dict[bool, Found]:
         """Every hop that ends (downstream: begins) in the frontier of its way and holds in the window."""
@@ -282,7 +292,9 @@ class Steps:
                 if self.window.holds(*moments):
                     ends = (row[2], way.origin) if upstream else (way.origin, row[2])
                     source, target = (self.names.canonical[id] for id in ends)
-                    yield source, target, way.via or way.job, max(way.derivation, row[4]), *moments
+                    key = (source, target, way.via or way.job, max(way.derivation, row[4]))
+                    self.passed_on.add(key)
+                    yield *key, *moments
 
     def _add_alive(self, one: Product, found: Found) -> None:
         """A product as far as its ends exist: pairs with an end that was dropped stand alone."""

@@ -41,7 +41,9 @@ def impact(connection: Read, question: Question) -> Impact:
 
     They are read in two statements each, however much is found.
     """
-    found = answer(connection, replace(question, hidden=False, transformations=False, last_runs=False))
+    found = answer(
+        connection, replace(question, hidden=False, transformations=False, last_runs=False, first_seen=False)
+    )
     beyond = [node for node in found.nodes if node.depth]
     owners = _owners(connection, beyond, question)
     owned = [owners.get(_subject(node), frozenset()) for node in beyond]

@@ -12,41 +12,29 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Protocol
 
 from catalog.domain.lineage import Lineage, LineageEdge, LineageNode, Question
 from catalog.domain.words import Derivation, Direction, EntityKind, Granularity
 from catalog.store.engine import Read
 from catalog.store.field_hops import FieldSteps
-from catalog.store.hop import NO_JOB, Changes, ColumnName, EdgeKey, Found, Hop, Ways
-from catalog.store.hops import Steps
+from catalog.store.hop import EdgeKey, Found, Hop
+from catalog.store.hops import Steps as NodeSteps
 from catalog.store.read.as_of import kinds_then
 from catalog.store.roots import find_roots
-from catalog.store.shown import Named, last_runs, named
+from catalog.store.seen import Sight
+from catalog.store.shown import Named, named
+from catalog.store.steps import Steps
 
 _WAYS = {Direction.UPSTREAM: (True,), Direction.DOWNSTREAM: (False,), Direction.BOTH: (True, False)}
-_DECLARED = int(Derivation.DECLARED)
 _NONE_HIDDEN = (0, 0)
 _DERIVATIONS = {int(derivation): derivation for derivation in Derivation}
-
-
-class _Steps(Protocol):
-    """What one step reaches, at one granularity: see `Steps` and `FieldSteps`."""
-
-    @property
-    def columns(self) -> Mapping[int, ColumnName]: ...
-    @property
-    def kinds(self) -> Mapping[int, EntityKind]: ...
-
-    def step(self, frontiers: Ways) -> dict[bool, Found]: ...
-    def transformations(self, edges: Iterable[EdgeKey]) -> Mapping[EdgeKey, Changes]: ...
 
 
 @dataclass(slots=True)
 class _Walk:
     """What the walk has found so far: nodes with their signed depth, and edges with when they held."""
 
-    steps: _Steps
+    steps: Steps
     nodes: dict[int, int]
     edges: dict[EdgeKey, tuple[int, int]] = field(default_factory=dict)
     truncated_by: str | None = None
@@ -57,17 +45,17 @@ def answer(connection: Read, question: Question) -> Lineage:
     """The lineage asked for. Raises UnknownEntity if a root is not in the catalog, BadRequest if nobody can tell."""
     roots = find_roots(connection, question.of, question.granularity)
     window, indirect = question.window, question.include_indirect
-    steps: _Steps
+    steps: Steps
     if question.granularity is Granularity.COLUMN:
         steps = FieldSteps(connection, window, roots.kinds, roots.columns, include_indirect=indirect)
     else:
-        steps = Steps(connection, question.granularity, window, roots.kinds, include_indirect=indirect)
+        steps = NodeSteps(connection, question.granularity, window, roots.kinds, include_indirect=indirect)
     walk = _Walk(steps, dict.fromkeys(roots.kinds, 0))
     _go(walk, question)
     hidden = _hidden(walk) if question.hidden else {}
     return Lineage(
         kinds_then(connection, _nodes(connection, walk, hidden, names=question.names), question),
-        _edges(connection, walk, question),
+        _edges(walk, question),
         walk.truncated_by is not None,
         walk.truncated_by,
         walk.depth_reached,
@@ -194,32 +182,13 @@ def _hidden(walk: _Walk) -> dict[int, tuple[int, int]]:
     return {id: (counts[0][id], counts[1][id]) for id in shown}
 
 
-def _edges(connection: Read, walk: _Walk, question: Question) -> tuple[LineageEdge, ...]:
-    """The edges with the last run that confirmed each, and how data changed on the way."""
-    until, spans = question.window.last, walk.edges
-    order = sorted(spans)
+def _edges(walk: _Walk, question: Question) -> tuple[LineageEdge, ...]:
+    """The edges with how data changed on the way, since when they held and who confirmed them last."""
+    order = sorted(walk.edges)
     changes = walk.steps.transformations(order) if question.transformations else {}
-    asked = (
-        {
-            (job, min(spans[source, target, job, how][1] - 1, until))
-            for source, target, job, how in order
-            if job != NO_JOB and how != _DECLARED
-        }
-        if question.last_runs
-        else ()
+    seen = Sight(walk.steps, question).of(walk.edges)
+    return tuple(
+        LineageEdge(source, target, _DERIVATIONS[how], job or None, *seen[edge], changes.get(edge, ()))
+        for edge in order
+        for source, target, job, how in (edge,)
     )
-    confirmed = last_runs(connection, asked) if asked else {}
-    result = []
-    for edge in order:
-        source, target, job, how = edge
-        start, end = spans[edge]
-        at, last_run = start, None
-        if confirmed and how != _DECLARED:
-            at, last_run = confirmed.get((job, min(end - 1, until)), (start, None))
-        result.append(
-            LineageEdge(
-                source, target, _DERIVATIONS[how], job or None, start, max(at, start), last_run,
-                changes.get(edge, ()),
-            )
-        )  # fmt: skip
-    return tuple(result)

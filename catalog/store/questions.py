@@ -154,7 +154,7 @@ def differing(before: Lineage, after: Lineage) -> Compared:
 
 def _root(connection: Read, ref: EntityRef, how: Question) -> LineageNode:
     """The node a reference names."""
-    alone = replace(how, of=(ref,), depth=0, hidden=False, transformations=False, last_runs=False)
+    alone = replace(how, of=(ref,), depth=0, hidden=False, transformations=False, last_runs=False, first_seen=False)
     nodes = answer(connection, alone).nodes
     return next((node for node in nodes if node.column == ref.column), nodes[0])
 
@@ -164,7 +164,7 @@ def with_hidden(connection: Read, shown: Mapping[int, LineageNode], how: Questio
     refs = tuple(EntityRef(node.kind, node.namespace, node.name, node.column) for node in shown.values())
     if not (how.hidden and refs):
         return dict(shown)
-    alone = replace(how, of=refs, depth=0, names=False, transformations=False, last_runs=False)
+    alone = replace(how, of=refs, depth=0, names=False, transformations=False, last_runs=False, first_seen=False)
     counts = {node.id: (node.hidden_upstream, node.hidden_downstream) for node in answer(connection, alone).nodes}
     return {
         id: moved(node, hidden_upstream=up, hidden_downstream=down)

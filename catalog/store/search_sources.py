@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
 from catalog.domain.words import EntityKind, Node
 from catalog.store.dialect import any_of
@@ -56,19 +56,19 @@ def read(connection: Read, canonical: Collection[int], job_ids: Collection[int])
 
 def _read_datasets(connection: Read, canonical: Collection[int], found: dict[int, Source]) -> None:
     rows = connection.execute(
-        select(dataset.c.canonical_id, dataset.c.id, namespace.c.name, dataset.c.name, dataset.c.type,
-               dataset.c.description)
+        select(dataset.c.canonical_id, dataset.c.id, namespace.c.name, dataset.c.name, dataset.c.description,
+               and_(dataset.c.id == dataset.c.canonical_id, subjects.is_model(dataset)))
         .join(namespace, namespace.c.id == dataset.c.namespace_id)
         .where(any_of(connection, dataset.c.canonical_id, canonical))
         .order_by(dataset.c.id != dataset.c.canonical_id, dataset.c.sort_key, dataset.c.id)
     )  # fmt: skip
     members: dict[int, list[int]] = defaultdict(list)
-    for owner, id, space, name, type, description in rows:
+    for owner, id, space, name, description, is_model in rows:
         members[owner].append(id)
         source = found.setdefault(owner, Source(EntityKind.DATASET))
         source.names.append((space, name))
         source.descriptions += [description] if description else []
-        if (type or "").upper() == EntityKind.MODEL.value:
+        if is_model:
             source.kind = EntityKind.MODEL
     for owner, columns in datasets.columns(connection, canonical).items():
         found[owner].columns += columns

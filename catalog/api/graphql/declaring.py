@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, Self
 
 import strawberry
+from msgspec.structs import replace
 
 from catalog.api.graphql.arguments import EntityRef, NameInput
 from catalog.api.graphql.context import Context
@@ -16,9 +17,11 @@ from catalog.api.graphql.types.manual import ManualLineage
 from catalog.domain.changes import Name, Transformation
 from catalog.domain.errors import BadRequest, CatalogError, UnknownEntity
 from catalog.domain.manual import Manual, ManualEdge, ManualEnd
+from catalog.domain.timeline import FOREVER
 from catalog.domain.words import Node
 from catalog.ingest import records
 from catalog.ingest.accept import microseconds
+from catalog.store.read import datasets
 from catalog.store.read import manual as store
 
 _NODES: Final = {
@@ -56,7 +59,9 @@ class DeclareLineageInput:
         default=None, description="The job that does it, between datasets. With another job it is another edge."
     )
     transformations: list[TransformationInput] | None = strawberry.field(
-        default=None, description="How data is changed on this way. Declaring the edge again replaces what was said."
+        default=None,
+        description="How data is changed on this way. Declaring the edge again, by whichever names of the "
+        "same datasets, replaces what was said.",
     )
     reason: str = strawberry.field(description="Why this is known: who asks in a year finds it in the log.")
     effective_from: DateTime | None = strawberry.field(
@@ -68,8 +73,10 @@ class DeclareLineageInput:
 class RetractLineageInput:
     """What is to be taken back."""
 
-    source: EntityRef = strawberry.field(description="As it was declared.")
-    target: EntityRef = strawberry.field(description="As it was declared.")
+    source: EntityRef = strawberry.field(
+        description="As it was declared, or by another name of the same dataset: `lineage` answers which it was."
+    )
+    target: EntityRef = strawberry.field(description="Likewise.")
     job: NameInput | None = strawberry.field(default=None, description="As it was declared.")
     reason: str = strawberry.field(description="Why.")
     effective_from: DateTime | None = strawberry.field(
@@ -83,7 +90,9 @@ class RetractLineageInput:
 class DeclareLineagePayload:
     """What `declareLineage` answers."""
 
-    lineage: ManualLineage | None = strawberry.field(description="What is declared now.")
+    lineage: ManualLineage | None = strawberry.field(
+        description="What is declared now. Of an edge that stood already it has the names it was declared under first."
+    )
     receipt: str | None = strawberry.field(description="The receipt of its record in the log.")
     errors: list[MutationError] = strawberry.field(description="Why nothing was declared; empty if it was.")
 
@@ -97,7 +106,9 @@ class DeclareLineagePayload:
 class RetractLineagePayload:
     """What `retractLineage` answers."""
 
-    lineage: ManualLineage | None = strawberry.field(description="What was taken back, and since when.")
+    lineage: ManualLineage | None = strawberry.field(
+        description="What was taken back, and since when; under the names it was declared under."
+    )
     receipt: str | None = strawberry.field(description="The receipt of its record in the log.")
     errors: list[MutationError] = strawberry.field(description="Why nothing was taken back; empty if it was.")
 
@@ -113,6 +124,9 @@ def declare(context: Context, wanted: DeclareLineageInput) -> DeclareLineagePayl
         how = tuple(one.how() for one in wanted.transformations or ())
         manual = _manual(context, wanted, declared=True, how=how)
         _refuse_loop(context, manual.edge)
+        _refuse_dropped(context, manual)
+        # What stands already is renewed: a second edge would be left when the first is taken back.
+        manual = replace(manual, edge=_standing(context, manual.edge, manual.recorded_at) or manual.edge)
     except (BadRequest, UnknownEntity) as error:
         return DeclareLineagePayload.refused(error)
     receipt = context.record(records.encode(manual))
@@ -123,7 +137,7 @@ def retract(context: Context, named: RetractLineageInput) -> RetractLineagePaylo
     """Write down that it is over."""
     try:
         manual = _manual(context, named, declared=False, how=())
-        _refuse_undeclared(context, manual)
+        manual = replace(manual, edge=_declared(context, manual))
     except (BadRequest, UnknownEntity) as error:
         return RetractLineagePayload.refused(error)
     receipt = context.record(records.encode(manual))
@@ -163,13 +177,25 @@ def _end(named: EntityRef) -> ManualEnd:
     return ManualEnd(node, Name(ref.namespace, ref.name), ref.column or "")
 
 
-def _refuse_undeclared(context: Context, manual: Manual) -> None:
-    # Not of the snapshot: what the same operation has declared before may be taken back.
-    if not context.change(store.declared_at, manual.edge.owner, manual.effective_from):
+def _standing(context: Context, edge: ManualEdge, at: int) -> ManualEdge | None:
+    """Which edge is meant: the one declared under these names, or else under others of the same things, last."""
+    # Not of the snapshot: what the same operation has declared before counts.
+    if context.change(store.declared_at, edge.owner, at):
+        return edge
+    said = context.change(store.of_same_ends, edge, at)
+    known = (records.read(one.raw).edge for one in reversed(said))
+    return next((one for one in known if one.columns == edge.columns), None)
+
+
+def _declared(context: Context, manual: Manual) -> ManualEdge:
+    """The edge that is to be taken back."""
+    standing = _standing(context, manual.edge, manual.effective_from)
+    if standing is None:
         raise UnknownEntity(
             f"Nobody had declared this edge as of {iso(manual.effective_from)}.",
             fix="Name source, target and job as they were declared, and a moment at which it was.",
         )
+    return standing
 
 
 def _refuse_loop(context: Context, edge: ManualEdge) -> None:
@@ -180,3 +206,16 @@ def _refuse_loop(context: Context, edge: ManualEdge) -> None:
         source.column == target.column or "" in (source.column, target.column)
     ):
         raise BadRequest("The source and the target are one thing.", fix="Name two, or two columns.")
+
+
+def _refuse_dropped(context: Context, manual: Manual) -> None:
+    """A dataset that is dropped conducts nothing until it is written again: the edge would be in no answer."""
+    ends = {end.id: end.name for end in (manual.edge.source, manual.edge.target) if end.node is Node.DATASET}
+    gone = context.ask(datasets.gone, ends, manual.effective_from)
+    for id, (start, end) in gone.items():
+        name = f"Dataset '{ends[id].name}' in namespace '{ends[id].namespace}'"
+        again = "declare it when it is written again" if end == FOREVER else f"from {iso(end)} on: it was written again"
+        raise BadRequest(
+            f"{name} was dropped at {iso(start)}: nothing goes from or into it as of {iso(manual.effective_from)}.",
+            fix=f"Give an `effectiveFrom` before that, or {again}.",
+        )

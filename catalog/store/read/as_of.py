@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple, TypeVar
 
 from msgspec.structs import replace as changed
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, union_all
+from sqlalchemy import ColumnElement, case, false, func, select, union_all
 
 from catalog.domain.changes import Change, DatasetTyped, Described, JobTyped, Owned, Structured, Tagged, Understand
 from catalog.domain.ids import key
@@ -26,7 +26,7 @@ from catalog.store.read import jobs as jobs_now
 from catalog.store.read import subjects
 from catalog.store.read.datasets import DatasetRow
 from catalog.store.read.jobs import JobRow
-from catalog.store.read.subjects import OwnerRow, TagRow, attached
+from catalog.store.read.subjects import SPEAKER, SPOKEN, OwnerRow, TagRow, attached
 from catalog.store.rows import storable
 from catalog.store.tables import dataset, facet, field_edge
 
@@ -123,12 +123,11 @@ def kinds_then(connection: Read, nodes: tuple[LineageNode, ...], question: Quest
     ids = [node.id for node in nodes if node.kind in _DATASETS] if question.names else []
     if at is None or understand is None or not ids:
         return nodes
-    rows = connection.execute(
-        select(facet.c.subject_id, facet.c.payload).where(
-            any_of(connection, facet.c.subject_id, ids), *_held_then(Scope.DATASET, ("datasetType",), at)
-        )
-    )
-    models = {id for id, payload in rows if _is_model(payload, understand)}
+    models = {
+        id
+        for id, said in _held(connection, ids, Node.DATASET, (at, understand), "datasetType").items()
+        if (typed := _first(_latest(said), "datasetType", DatasetTyped)) and _is_model(typed)
+    }
     kinds = {id: EntityKind.MODEL if id in models else EntityKind.DATASET for id in ids}
     return tuple(
         node if (kind := kinds.get(node.id, node.kind)) is node.kind else changed(node, kind=kind) for node in nodes
@@ -136,24 +135,27 @@ def kinds_then(connection: Read, nodes: tuple[LineageNode, ...], question: Quest
 
 
 def model_then(connection: Read, at: int | None, understand: Understand | None) -> ColumnElement[bool]:
-    """Whether a dataset was a model, as a condition on its row."""
-    now = func.upper(func.coalesce(dataset.c.type, "")) == EntityKind.MODEL.value
+    """Whether a dataset was a model, as a condition on its row under the name it is shown by."""
     if at is None or understand is None:
-        return now
-    typed = tuple(_held_then(Scope.DATASET, ("datasetType",), at))
-    # What holds still is what the row says.
-    rows = connection.execute(select(facet.c.subject_id, facet.c.payload).where(*typed, facet.c.valid_to < FOREVER))
-    models: dict[bool, set[int]] = {True: set(), False: set()}
-    for id, payload in rows:
-        models[_is_model(payload, understand)].add(id)
-    untyped = ~exists().where(facet.c.subject_id == dataset.c.id, *typed)
-    others = or_(any_of(connection, dataset.c.id, models[False]), untyped)
-    return or_(any_of(connection, dataset.c.id, models[True]), and_(now, ~others))
+        return subjects.is_model(dataset)
+    # What holds still is what the rows of names say.
+    ended = _held_then(Scope.DATASET, ("datasetType",), at)
+    rows = connection.execute(select(facet.c.subject_id, facet.c.payload).where(*ended, facet.c.valid_to < FOREVER))
+    models = {
+        id
+        for id, payload in rows
+        for change in (() if payload is None else understand(Scope.DATASET, "datasetType", payload))
+        if isinstance(change, DatasetTyped) and _is_model(change)
+    }
+    said = case(
+        (SPOKEN.c.valid_to == FOREVER, subjects.says_model(SPEAKER.c.type)),
+        else_=any_of(connection, SPEAKER.c.id, models),
+    )
+    return func.coalesce(subjects.last(dataset.c.id, "datasetType", said, at), false())
 
 
-def _is_model(payload: bytes | None, understand: Understand) -> bool:
-    changes = () if payload is None else understand(Scope.DATASET, "datasetType", payload)
-    return any(isinstance(said, DatasetTyped) and said.type.upper() == EntityKind.MODEL.value for said in changes)
+def _is_model(typed: DatasetTyped) -> bool:
+    return typed.type.upper() == EntityKind.MODEL.value
 
 
 def columns(

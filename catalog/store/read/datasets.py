@@ -10,15 +10,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Row, Select, and_, exists, func, or_, select, union_all
 
 from catalog.domain.ids import field_id, key, namespace_id
-from catalog.domain.timeline import FOREVER, joined
-from catalog.domain.words import Scope
+from catalog.domain.timeline import FOREVER, Interval, joined
 from catalog.store import paging
 from catalog.store.among import among_found
 from catalog.store.dialect import any_of
 from catalog.store.engine import Read
 from catalog.store.liveness import dead_intervals
 from catalog.store.paging import Order, Page, Slice
-from catalog.store.read.subjects import begins, contains, said_last
+from catalog.store.read.subjects import SPEAKER, begins, contains, last, said_last
 from catalog.store.tables import (
     dataset,
     dataset_alias,
@@ -171,15 +170,28 @@ def updated_at(connection: Read, ids: Collection[int]) -> dict[int, int]:
 
 def deleted_at(connection: Read, ids: Collection[int]) -> dict[int, int]:
     """Since when each dataset has been gone: dropped and not written again. The others are missing."""
+    last = {id: intervals[-1] for id, intervals in _dead(connection, ids).items()}
+    return {id: one.start for id, one in last.items() if one.end == FOREVER}
+
+
+def gone(connection: Read, ids: Collection[int], at: int) -> dict[int, Interval]:
+    """Those of these datasets, by any of their names, that were gone at a moment: from when until when."""
+    rows = connection.execute(select(dataset.c.id, dataset.c.canonical_id).where(any_of(connection, dataset.c.id, ids)))
+    shown = {name: id for name, id in rows}  # noqa: C416 - rows, not pairs, to mypy
+    dead = _dead(connection, set(shown.values()))
+    holes = ((name, hole) for name, id in shown.items() for hole in dead.get(id, ()))
+    return {name: hole for name, hole in holes if hole.start <= at < hole.end}
+
+
+def _dead(connection: Read, ids: Collection[int]) -> dict[int, list[Interval]]:
+    """When these datasets were gone, if ever; a second drop of what is gone already changes nothing."""
     rows = connection.execute(
         select(dataset.c.canonical_id, dataset.c.id).where(any_of(connection, dataset.c.canonical_id, ids))
     )
     names: dict[int, list[int]] = defaultdict(list)
     for owner, name in rows:
         names[owner].append(name)
-    # A second drop of what is gone already changes nothing.
-    dead = {id: joined(intervals)[-1] for id, intervals in dead_intervals(connection, names).items()}
-    return {id: last.start for id, last in dead.items() if last.end == FOREVER}
+    return {id: joined(intervals) for id, intervals in dead_intervals(connection, names).items()}
 
 
 def _matching(connection: Read, wanted: DatasetFilter) -> Select[Any]:
@@ -187,7 +199,7 @@ def _matching(connection: Read, wanted: DatasetFilter) -> Select[Any]:
     name = dataset.alias("matching")
     groups = []
     if wanted.type is not None:
-        groups.append(select(name.c.canonical_id).where(name.c.type == wanted.type))
+        groups.append(select(name.c.canonical_id).where(name.c.type == wanted.type, said_last(name, "datasetType")))
     if wanted.tag is not None:
         tagged = select(name.c.canonical_id).join(tag, tag.c.subject_id == name.c.id)
         groups.append(tagged.where(tag.c.tag_key == key("tag", wanted.tag), said_last(name, "tags")))
@@ -230,27 +242,16 @@ def _said_of_groups(connection: Read, ids: Collection[int]) -> dict[int, dict[st
     """What holds of datasets with several names: of what was said under each, the latest."""
     if not ids:
         return {}
-    documented, typed = key("facet", "documentation"), key("facet", "datasetType")
-    now = and_(
-        facet.c.subject_id == dataset.c.id,
-        facet.c.scope == int(Scope.DATASET),
-        or_(facet.c.name_key == documented, facet.c.name_key == typed),
-        facet.c.valid_to == FOREVER,
-    )
-    names = connection.execute(
-        select(dataset, facet.c.name_key, facet.c.valid_from, facet.c.tie)
-        .outerjoin(facet, now)
-        .where(any_of(connection, dataset.c.canonical_id, ids))
-        # Of two names in one event the one that is shown says what holds, or else the first.
-        .order_by(facet.c.valid_from, facet.c.tie, dataset.c.id == dataset.c.canonical_id,
-                  dataset.c.sort_key.desc(), dataset.c.id.desc())
-    )  # fmt: skip
-    result: dict[int, dict[str, Any]] = defaultdict(dict)
-    for row in names:
-        said = result[row.canonical_id]
-        said["created_at"] = min(row.created_at, said.get("created_at", row.created_at))
-        if row.name_key == documented:
-            said["description"] = row.description
-        elif row.name_key == typed:
-            said |= {"type": row.type, "sub_type": row.sub_type}
-    return result
+    rows = connection.execute(
+        select(
+            dataset.c.id,
+            select(func.min(_other.c.created_at))
+            .where(_other.c.canonical_id == dataset.c.id)
+            .scalar_subquery()
+            .label("created_at"),
+            last(dataset.c.id, "datasetType", SPEAKER.c.type).label("type"),
+            last(dataset.c.id, "datasetType", SPEAKER.c.sub_type).label("sub_type"),
+            last(dataset.c.id, "documentation", SPEAKER.c.description).label("description"),
+        ).where(any_of(connection, dataset.c.id, ids))
+    ).mappings()
+    return {row["id"]: {column: row[column] for column in row if column != "id"} for row in rows}

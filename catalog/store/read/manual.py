@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Row, select
 
+from catalog.domain.manual import ManualEdge
 from catalog.domain.statement import NOTHING_SAID, statement_key
 from catalog.domain.timeline import Window
 from catalog.store import bodies
@@ -64,6 +65,16 @@ def of_edges(connection: Read, wanted: Collection[Ends], window: Window) -> dict
         ends: sorted((one for owner in of for one in said.get(owner, ())), key=lambda one: one.seq)
         for ends, of in owners.items()
     }
+
+
+def of_same_ends(connection: Read, edge: ManualEdge, at: int) -> list[Said]:
+    """What people declared that held at a moment between the same things through the same job, the latest word last.
+
+    Under whatever names of theirs, and between whichever columns.
+    """
+    shown = shown_as(connection, (edge.source.id, edge.target.id))
+    ends = Ends(shown[edge.source.id], shown[edge.target.id], edge.job_id or 0)
+    return of_edges(connection, [ends], Window(at, at)).get(ends, [])
 
 
 def _owners(connection: Read, wanted: Collection[Ends], window: Window) -> Mapping[Ends, set[int]]:

@@ -6,18 +6,37 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from string import ascii_lowercase, ascii_uppercase
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, FromClause, Select, Table, collate, exists, func, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    ScalarSelect,
+    Select,
+    Table,
+    and_,
+    case,
+    collate,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 
 from catalog.domain.errors import BadRequest
 from catalog.domain.ids import key
 from catalog.domain.timeline import FOREVER
-from catalog.domain.words import Node, Scope
+from catalog.domain.words import EntityKind, Node, Scope
 from catalog.store.dialect import any_of, is_sqlite
 from catalog.store.engine import Read
 from catalog.store.rows import storable
-from catalog.store.tables import dataset, facet, ownership, tag
+from catalog.store.tables import dataset, dataset_alias, facet, ownership, tag
+
+T = TypeVar("T")
+
+SPEAKER, SPOKEN = dataset.alias("speaker"), facet.alias("spoken")
+"""A name of a dataset, and a facet that was said under it: see `last`."""
 
 # SQLite refuses patterns of more than 50,000 bytes.
 _LONGEST = 1_000
@@ -56,27 +75,64 @@ def attached(
         select(dataset.c.canonical_id.label("owner"), *columns)
         .join(dataset, dataset.c.id == table.c.subject_id)
         .where(any_of(connection, dataset.c.canonical_id, ids))
-        .order_by(dataset.c.id != dataset.c.canonical_id, dataset.c.sort_key, dataset.c.id)
+        .order_by(*_shown_first(dataset))
     )
+
+
+def last(shown: ColumnElement[int], facet_name: str, what: ColumnElement[T], at: int | None = None) -> ScalarSelect[T]:
+    """`what` of the `SPEAKER` under which this facet was said last, and of what is `SPOKEN`; NULL if nobody said it.
+
+    Of all names of the dataset that is shown under this id, now or as of a moment. What is taken back was said too. Of
+    two names in one event, it is the one that `attached` has first. All numbers are constants: for `Prepared` too.
+    """
+    held = SPOKEN.c.valid_to == _constant(FOREVER)
+    return (
+        select(what)
+        .select_from(SPEAKER.join(SPOKEN, SPOKEN.c.subject_id == SPEAKER.c.id))
+        .where(SPEAKER.c.canonical_id == shown, SPOKEN.c.scope == _constant(Scope.DATASET),
+               SPOKEN.c.name_key == _constant(key("facet", facet_name)),
+               held if at is None else and_(SPOKEN.c.valid_from <= at, SPOKEN.c.valid_to > at))
+        .order_by(SPOKEN.c.valid_from.desc(), SPOKEN.c.tie.desc(), *_shown_first(SPEAKER))
+        .limit(_constant(1))
+        .offset(_constant(0))  # Which is a parameter on SQLite otherwise.
+        .scalar_subquery()
+    )  # fmt: skip
 
 
 def said_last(name: FromClause, facet_name: str) -> ColumnElement[bool]:
-    """Whether this facet was said last under this name of a dataset, a row of `dataset`, and under no other of it.
+    """Whether this facet was said last under this name of a dataset, a row of `dataset`, and under no other of it."""
+    shown = name.c.canonical_id
+    return or_(~_has_several(shown), name.c.id == last(shown, facet_name, SPEAKER.c.id))
 
-    What is taken back was said too. Of two names in one event, it is the one that `attached` has first.
-    """
-    other, ours, theirs = dataset.alias("other_name"), facet.alias("ours"), facet.alias("theirs")
-    held = ((row.c.scope == int(Scope.DATASET), row.c.name_key == key("facet", facet_name), row.c.valid_to == FOREVER)
-            for row in (ours, theirs))  # fmt: skip
-    when, then = (tuple_(row.c.valid_from, row.c.tie) for row in (ours, theirs))
-    first = (other.c.id == other.c.canonical_id) | (
-        (name.c.id != name.c.canonical_id) & (tuple_(other.c.sort_key, other.c.id) < tuple_(name.c.sort_key, name.c.id))
-    )
-    return ~exists().where(
-        other.c.canonical_id == name.c.canonical_id, other.c.id != name.c.id,
-        ours.c.subject_id == name.c.id, theirs.c.subject_id == other.c.id, *(each for row in held for each in row),
-        or_(then > when, (then == when) & first),
-    )  # fmt: skip
+
+def last_type(shown: FromClause) -> ColumnElement[str | None]:
+    """The type of a dataset, a row of `dataset` under the name it is shown by, as it was said last."""
+    return case((_has_several(shown.c.id), last(shown.c.id, "datasetType", SPEAKER.c.type)), else_=shown.c.type)
+
+
+def _has_several(shown: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether a dataset has several names."""
+    # Two small indexes say; where no dataset has any, one look for the whole answer does.
+    linked = (exists().where(end == shown) for end in (dataset_alias.c.dataset_id, dataset_alias.c.alias_id))
+    return and_(exists(select(dataset_alias.c.alias_id)), or_(*linked))
+
+
+def is_model(shown: FromClause) -> ColumnElement[bool]:
+    """Whether a dataset, as in `last_type`, is a model."""
+    return says_model(last_type(shown))
+
+
+def says_model(type: ColumnElement[str | None]) -> ColumnElement[bool]:
+    """Whether this type is that of models."""
+    return func.upper(func.coalesce(type, "")) == EntityKind.MODEL.value
+
+
+def _shown_first(name: FromClause) -> tuple[ColumnElement[Any], ...]:
+    return name.c.id != name.c.canonical_id, name.c.sort_key, name.c.id
+
+
+def _constant(number: int) -> ColumnElement[int]:
+    return literal_column(str(int(number)))
 
 
 def tags(connection: Read, ids: Collection[int], node: Node) -> dict[int, list[TagRow]]:

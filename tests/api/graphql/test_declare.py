@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from builders import also_known_as, declared_dataset, drawn_from, facet, named, ran
+from builders import also_known_as, declared_dataset, drawn_from, dropped, facet, named, ran
 from catalog.api.graphql.schema import execute
 from catalog.domain.callers import Caller, Permission, Role
 from catalog.ingest.accept import Ingest, Received, Refused
@@ -21,6 +21,7 @@ Edge = tuple[str, str, str, str | None]
 
 ADA = Caller("ada", Role.STEWARD)
 SHEET, BUDGET, MART = ({"kind": "DATASET", **named(name)} for name in ("budget.xlsx", "budget", "mart"))
+DAY = 60 * 24
 FEBRUARY, MARCH, APRIL = (f"2026-0{month}-01T00:00:00Z" for month in (2, 3, 4))
 ANSWER = """lineage { source { kind namespace name column } target { kind name column } job { name }
     transformations { type subtype masking } principal reason recordedAt effectiveFrom retracted receipt }
@@ -126,7 +127,7 @@ def test_it_stands_beside_what_was_seen_and_what_producers_declare(tell: Tell, d
 
 def test_a_producer_that_declares_anew_takes_no_word_of_a_person_away(tell: Tell, declare: Ask, edges: Ask) -> None:
     declare(SHEET, BUDGET, effectiveFrom=FEBRUARY)
-    tell(declared_dataset("budget", 60 * 24 * 90, lineage=drawn_from("ledger")))
+    tell(declared_dataset("budget", 90 * DAY, lineage=drawn_from("ledger")))
 
     assert {edge[0] for edge in edges(BUDGET)} == {"budget.xlsx", "ledger"}
 
@@ -299,6 +300,128 @@ def test_one_document_can_declare_and_retract(database: Database) -> None:
 
     assert result.errors is None
     assert result.data == {"a": {"errors": []}, "b": {"errors": []}, "c": {"errors": [{"code": "NOT_FOUND"}]}}
+
+
+# An edge has the names it was declared under; who speaks of it may use others.
+
+FILES = {"kind": "DATASET", **named("files")}
+BY_ANOTHER_NAME = {
+    "datasets": (SHEET, BUDGET, SHEET, FILES, {}),
+    "sources": (BUDGET, MART, FILES, MART, {}),
+    "through a job": (SHEET, BUDGET, SHEET, FILES, {"job": named("by hand")}),
+    "columns": (column("sheet", "x"), column("files", "y"), column("sheet", "x"), column("budget", "y"), {}),
+    "columns of one dataset": (
+        column("budget", "x"),
+        column("budget", "y"),
+        column("files", "x"),
+        column("files", "y"),
+        {},
+    ),
+    "a job": (job("load"), FILES, job("load"), BUDGET, {}),
+}
+
+
+@pytest.fixture
+def files(tell: Tell) -> None:
+    """A dataset with two names: budget and files."""
+    tell(ran("etl", -90 * DAY).writing("budget", symlinks=also_known_as("files")))
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("case", BY_ANOTHER_NAME.values(), ids=BY_ANOTHER_NAME)
+def test_by_another_name_of_its_datasets_an_edge_is_renewed_and_retracted(
+    declare: Ask, retract: Ask, say: Ask, ask: Ask, case: tuple[Any, Any, Any, Any, dict[str, Any]]
+) -> None:
+    source, target, its_source, its_target, given = case
+    first = declare(source, target, effectiveFrom=FEBRUARY, **given)
+    again = declare(its_source, its_target, reason="still so", effectiveFrom=MARCH, **given)
+    over = retract(its_source, its_target, effectiveFrom=APRIL, **given)
+
+    for said in (again, over):
+        assert (said["source"], said["target"]) == (first["source"], first["target"])
+    for names in ((source, target), (its_source, its_target)):
+        assert [error["code"] for error in say(RETRACT, *names, **given)["errors"]] == ["NOT_FOUND"]
+    kind, known = ("JOB", named("load")) if source["kind"] == "JOB" else ("DATASET", named("budget"))
+    asked = """query($of: EntityRef!, $at: DateTime) { lineage(of: [$of], granularity: JOB, asOf: $at) {
+        edges { declaredBy { reason } } } }"""
+    for at, reasons in ((FEBRUARY, {"I asked the controller"}), (MARCH, {"still so"}), (APRIL, set())):
+        edges = ask(asked, of={"kind": kind, **known}, at=at)["lineage"]["edges"]
+        assert {one["reason"] for edge in edges for one in edge["declaredBy"]} == reasons
+
+
+@pytest.mark.usefixtures("files")
+def test_what_was_declared_under_the_names_given_comes_first(
+    tell: Tell, declare: Ask, retract: Ask, edges: Ask
+) -> None:
+    declare(SHEET, {"kind": "DATASET", **named("path")}, effectiveFrom=FEBRUARY)
+    declare(SHEET, FILES, effectiveFrom=FEBRUARY)
+    tell(declared_dataset("budget", 1, symlinks=also_known_as("path")))
+
+    assert retract(SHEET, FILES)["target"]["name"] == "files"
+    assert edges(BUDGET) == {("budget.xlsx", "budget", "DECLARED", None)}
+    assert retract(SHEET, FILES)["target"]["name"] == "path"
+    assert edges(BUDGET) == set()
+
+
+@pytest.mark.usefixtures("files")
+def test_an_edge_of_other_columns_or_another_job_is_not_meant(declare: Ask, say: Ask) -> None:
+    declare(column("sheet", "x"), column("budget", "y"), job=named("by hand"))
+    for source, target, given in (
+        (column("sheet", "x"), column("files", "z"), {"job": named("by hand")}),
+        (column("sheet", "x"), column("files", "y"), {"job": named("otherwise")}),
+        (column("sheet", "x"), column("files", "y"), {}),
+        ({"kind": "DATASET", **named("sheet")}, FILES, {"job": named("by hand")}),
+    ):
+        assert [error["code"] for error in say(RETRACT, source, target, **given)["errors"]] == ["NOT_FOUND"]
+
+
+@pytest.mark.usefixtures("files")
+def test_what_is_over_under_another_name_is_declared_under_the_names_given(
+    declare: Ask, retract: Ask, edges: Ask
+) -> None:
+    declare(SHEET, FILES, effectiveFrom=FEBRUARY)
+    retract(SHEET, FILES, effectiveFrom=MARCH)
+
+    assert declare(SHEET, BUDGET, effectiveFrom=FEBRUARY)["target"]["name"] == "budget"
+    assert edges(BUDGET) == {("budget.xlsx", "budget", "DECLARED", None)}
+
+
+# What is dropped conducts nothing, so nothing is declared of it.
+
+
+IT = {"kind": "DATASET", **named("budget")}
+DROPPED = {
+    "source": (IT, MART), "target": (SHEET, IT), "another name": (FILES, MART),
+    "column": (column("sheet", "x"), column("budget", "x")),
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("ends", DROPPED.values(), ids=DROPPED)
+def test_what_is_dropped_is_no_end_of_lineage_until_it_is_written_again(
+    tell: Tell, say: Ask, declare: Ask, edges: Ask, ends: tuple[Any, Any]
+) -> None:
+    tell(declared_dataset("budget", 40 * DAY, lifecycleStateChange=dropped()))
+    (error,) = say(DECLARE, *ends, effectiveFrom=MARCH)["errors"]
+    assert error["code"] == "BAD_REQUEST"
+    assert "in namespace 'shop' was dropped at 2026-02-10T00:00:00Z" in error["message"]
+    assert error["fix"] == "Give an `effectiveFrom` before that, or declare it when it is written again."
+    assert say(DECLARE, *ends)["errors"]
+
+    tell(ran("etl", 70 * DAY).writing("files"))
+    (error,) = say(DECLARE, *ends, effectiveFrom=MARCH)["errors"]
+    assert error["fix"] == "Give an `effectiveFrom` before that, or from 2026-03-12T00:00:00Z on: it was written again."
+    declare(*ends, effectiveFrom=APRIL)
+    declare(*ends, effectiveFrom=FEBRUARY)
+    assert [len(edges(BUDGET, "DATASET", at)) for at in (FEBRUARY, MARCH, APRIL)] == [1, 0, 1]
+
+
+def test_an_edge_of_what_was_dropped_since_can_be_taken_back(tell: Tell, declare: Ask, retract: Ask) -> None:
+    tell(ran("etl").writing("budget"))
+    declare(SHEET, BUDGET, effectiveFrom=FEBRUARY)
+    tell(declared_dataset("budget", 40 * DAY, lifecycleStateChange=dropped()))
+
+    assert retract(SHEET, BUDGET, effectiveFrom=MARCH)["retracted"]
 
 
 # What is refused.

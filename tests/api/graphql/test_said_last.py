@@ -1,4 +1,4 @@
-"""Tags and owners of a dataset with several names: what was said last, under whichever of them."""
+"""Tags, owners and the type of a dataset with several names: what was said last, under whichever of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from builders import also_known_as, declared_dataset, drawn_from, facet, moment, ran, renamed
+from catalog.ingest.accept import Ingest, Received
 from catalog.store.engine import Database
 from histories import put
 
@@ -96,3 +97,78 @@ def test_of_two_names_in_one_event_the_shown_one_says_what_holds(database: Datab
     assert found["tags"] == [{"key": "shown"}]
     assert found["lineage"]["nodes"] == [{"tags": ["shown"]}]
     assert found["facet"]["payload"]["tags"] == [{"key": "shown", "value": "true"}]
+
+
+# Whether it is a model.
+
+TABLE, MODEL = facet(datasetType="TABLE"), facet(datasetType="MODEL")
+
+
+def typed(*said: tuple[str, float, Any]) -> list[bytes]:
+    """A dataset that is renamed from orders to sales, and what type it is said to have."""
+    types = [declared_dataset(name, at, datasetType=type) for name, at, type in said]
+    return [declared_dataset("sales", 2, lifecycleStateChange=renamed("orders")), *types]
+
+
+TYPED: dict[str, tuple[list[bytes], str, str | None]] = {
+    "the shown name": (typed(("orders", 1, MODEL), ("sales", 3, TABLE)), "DATASET", "TABLE"),
+    "the former name": (typed(("sales", 3, TABLE), ("orders", 4, MODEL)), "MODEL", "MODEL"),
+    "the former name alone": (typed(("orders", 1, MODEL)), "MODEL", "MODEL"),
+    "nothing any more": (typed(("sales", 3, MODEL), ("orders", 4, facet(_deleted=True))), "DATASET", None),
+    "the former name again": (
+        [declared_dataset("sales", 4, datasetType=TABLE, lifecycleStateChange=renamed("orders")),
+         *(declared_dataset("orders", at, datasetType=type) for at, type in ((1, MODEL), (3, TABLE), (5, MODEL)))],
+        "MODEL", "MODEL",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("told", "kind", "type"), TYPED.values(), ids=TYPED)
+def test_it_is_a_model_if_the_type_that_was_said_last_says_so_in_every_answer_and_in_any_order(
+    database: Database, ask: Ask, told: list[bytes], kind: str, type: str | None
+) -> None:
+    report = declared_dataset("report", 9, lineage=drawn_from("sales"))
+    of = '{kind: DATASET, namespace: "shop", name: "report"}'
+    asked = f"""{{ {SALES} {{ type lineage(depth: 0) {{ nodes {{ kind }} }} }}
+        models: datasets(filter: {{type: "MODEL"}}) {{ totalCount }}
+        tables: datasets(filter: {{type: "TABLE"}}) {{ totalCount }}
+        searched: search(text: "sales", kinds: [{kind}]) {{ nodes {{ kind }} }}
+        now: impact(direction: UPSTREAM, of: [{of}]) {{ byKind {{ kind }} }}
+        then: impact(direction: UPSTREAM, of: [{of}], asOf: "{moment(9)}") {{ byKind {{ kind }} }} }}"""
+    for order in permutations(told):
+        put(database, [[event] for event in order])
+        alone = ask("{ orphans { nodes { kind } } }")["orphans"]
+        Ingest(database).accept([Received(report, "test")])
+        assert {"orphans": alone, **ask(asked)} == {
+            "orphans": {"nodes": [{"kind": kind}]},
+            "dataset": {"type": type, "lineage": {"nodes": [{"kind": kind}]}},
+            "models": {"totalCount": int(type == "MODEL")},
+            "tables": {"totalCount": int(type == "TABLE")},
+            "searched": {"nodes": [{"kind": kind}]},
+            "now": {"byKind": [{"kind": kind}]},
+            "then": {"byKind": [{"kind": kind}]},
+        }
+
+
+def test_it_was_a_model_while_that_was_what_was_said_last(database: Database, ask: Ask) -> None:
+    told = [("orders", 1, MODEL), ("sales", 3, TABLE), ("orders", 4, facet(_deleted=True)), ("sales", 5, MODEL)]
+    put(database, [typed(*told)])
+
+    for at, kind, type in ((1, "MODEL", "MODEL"), (3, "DATASET", "TABLE"), (4, "DATASET", None), (5, "MODEL", "MODEL")):
+        then = f'asOf: "{moment(at)}"'
+        found = ask(
+            f"{{ {SALES} {{ lineage(depth: 0, {then}) {{ nodes {{ kind entity {{ ... on Dataset {{ type }} }} }} }} }}"
+            f" orphans({then}) {{ nodes {{ kind }} }} }}"
+        )
+        assert found["dataset"]["lineage"]["nodes"] == [{"kind": kind, "entity": {"type": type}}]
+        assert found["orphans"]["nodes"] == [{"kind": kind}]
+
+
+def test_of_two_names_in_one_event_the_type_of_the_shown_one_counts(database: Database, ask: Ask) -> None:
+    told = ran("train", 1).writing("sales", datasetType=TABLE, symlinks=also_known_as("path"))
+    put(database, [[told.writing("path", datasetType=MODEL).event("COMPLETE", 1)]])
+
+    nodes = f'{{ nodes {{ kind }} }} then: lineage(depth: 0, asOf: "{moment(1)}") {{ nodes {{ kind }} }}'
+    found = ask(f'{{ {SALES} {{ type lineage(depth: 0) {nodes} }} search(text: "sales") {{ nodes {{ kind }} }} }}')
+    shown = {"nodes": [{"kind": "DATASET"}]}
+    assert found == {"dataset": {"type": "TABLE", "lineage": shown, "then": shown}, "search": shown}

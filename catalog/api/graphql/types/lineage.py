@@ -331,6 +331,7 @@ def answer(info: Info, of: Sequence[lineage.EntityRef], how: Walk, when: When) -
             names=not selected.isdisjoint({"nodes", "declaredBy"}),
             transformations=not selected.isdisjoint({"transformations", "masked"}),
             last_runs=not selected.isdisjoint({"lastSeen", "lastRun"}),
+            first_seen=not selected.isdisjoint({"firstSeen", "lastSeen", "lastRun"}),
         )
     reader = when.reader(info, question)
     found = reader.ask(walk, question)
