@@ -104,7 +104,7 @@ def in_turns(times: int, *calls: Callable[[], object]) -> list[float]:
     return [statistics.median(mine) for mine in took]
 
 
-_NO_MORE = {"transformations": False, "last_runs": False}
+_NO_MORE = {"transformations": False, "last_runs": False, "first_seen": False}
 
 
 def question(root: Name, granularity: Granularity = Granularity.DATASET) -> Question:
