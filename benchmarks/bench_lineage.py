@@ -14,7 +14,6 @@ Each question is asked `--times` times, in turns with the walk over the dictiona
 from __future__ import annotations
 
 import argparse
-import gc
 import statistics
 import time
 from collections import defaultdict
@@ -26,6 +25,7 @@ from measuring import Row, engine_name, engines, fresh, machine, opened, show
 from worlds import BEFORE, World, check, issue_3058, load, of_edges
 
 from catalog.api.graphql.schema import execute
+from catalog.api.listening import settle
 from catalog.domain.lineage import EntityRef, Question
 from catalog.domain.timeline import Window
 from catalog.domain.words import Direction, EntityKind, Granularity
@@ -90,10 +90,9 @@ def walk(graph: Graph, root: Name, depth: int) -> tuple[dict[Name, int], list[tu
 
 def in_turns(times: int, *calls: Callable[[], object]) -> list[float]:
     """The median time of each call, in seconds, after one round that does not count."""
-    # The dictionaries to compare with are some million objects. A service has none of them, so they are kept out of
-    # the garbage collection of what is measured.
-    gc.collect()
-    gc.freeze()
+    # As a server does. The dictionaries to compare with are some million objects, of which a service has none: they
+    # are kept out of the garbage collection of what is measured.
+    settle()
     took: list[list[float]] = [[] for _ in calls]
     for turn in range(times + 1):
         for call, mine in zip(calls, took, strict=True):

@@ -34,10 +34,11 @@ from catalog.api.graphql.limits import Limits
 from catalog.api.graphql.schema import printed
 from catalog.api.graphql.websocket import MAX_MESSAGE, Sockets
 from catalog.api.hang_up import HangingUp
+from catalog.api.listening import check_address, listen, settle, url_of
 from catalog.api.metrics import InFlight, Metrics, shared
 from catalog.api.problems import Problems
 from catalog.api.requests import Answered, Requests
-from catalog.domain.errors import BadRequest, CatalogError, NotDurable, NotMigrated, Unavailable
+from catalog.domain.errors import CatalogError, NotDurable, NotMigrated, Unavailable
 from catalog.ingest.accept import Ingest
 from catalog.ingest.decode import DecodeLimits
 from catalog.ingest.group import GroupCommit, GroupLimits
@@ -58,7 +59,6 @@ _NOTE_SECONDS: Final = 0.3
 
 _PUBLIC: Final = frozenset({"/", "/livez", "/healthz", "/readyz", "/metrics"})
 _READY_SECONDS: Final = 3.0
-_BACKLOG: Final = 2048  # connections not accepted yet; clients of one job may all come at once
 
 
 def build_app(settings: Settings) -> Starlette:
@@ -199,7 +199,8 @@ def serve(
         settings: With port 0 a free one is taken.
         started: Called with the base URL once requests are answered; with several processes, once they wait in line.
         workers: Processes that accept from one socket; one that dies is started again.
-        log: Write a log to standard error, as the settings say, from all of them; else logging is the caller's.
+        log: The processes are the server's own: they log to standard error as the settings say, and look after their
+            memory. Else both are the caller's.
 
     Raises:
         NotMigrated: the database is there, but not at the version this program needs.
@@ -209,6 +210,7 @@ def serve(
     """
     if log:
         logs.configure(settings.log.level, settings.log.format)
+        settle()
     database = Database(settings.database.url)
     try:
         with suppress(Unavailable):
@@ -216,7 +218,7 @@ def serve(
             _refuse_to_be_open(database, settings.host)
     finally:
         database.close()
-    with _listen(settings.host, settings.port) as listening, suppress(KeyboardInterrupt), _terminated():
+    with listen(settings.host, settings.port) as listening, suppress(KeyboardInterrupt), _terminated():
         if workers == 1:
             _serve_here(settings, started, listening)
         else:
@@ -240,7 +242,7 @@ def _serve_there(
     with shared():
         # The application is made in each process: neither connections nor threads can be handed over.
         processes = Multiprocess(_uvicorn_config(partial(_worker, settings, log=log), workers), [listening])
-        started(_url(listening))
+        started(url_of(listening))
         notify("READY=1")
         processes.run()
     if any(process.exitcode == STARTUP_FAILURE for process in processes.processes):
@@ -250,6 +252,7 @@ def _serve_there(
 def _worker(settings: Settings, *, log: bool) -> Starlette:
     if log:
         logs.configure(settings.log.level, settings.log.format)
+        settle()
     return build_app(settings)
 
 
@@ -308,11 +311,6 @@ def _uvicorn_config(app: Starlette | Callable[[], Starlette], workers: int = 1) 
     )
 
 
-def _url(listening: socket.socket) -> str:
-    host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
 class _Server(uvicorn.Server):
     """Tells the service when it is up and when it is to stop; ASGI says the latter only when all is over."""
 
@@ -324,7 +322,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            self._on_start(_url(self.servers[0].sockets[0]))
+            self._on_start(url_of(self.servers[0].sockets[0]))
             notify("READY=1")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -333,39 +331,12 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    # With the protocol named: asyncio turns off Nagle's algorithm only where it is named.
-    listening = socket.socket(
-        socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
-    )
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-        listening.listen(_BACKLOG)
-    except OSError as error:
-        listening.close()
-        fix = "Choose another with CATALOG_HOST and CATALOG_PORT."
-        raise BadRequest(f"Cannot listen on {host}, port {port}: {error.strerror}.", fix=fix) from error
-    return listening
-
-
-def _check_address(host: str) -> None:
-    """Raise BadRequest where this machine has no such address: then nobody can reach it, whatever keys there are."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        try:
-            probe.bind((host, 0))
-        except OSError as error:
-            raise BadRequest(
-                f"Cannot listen on {host}: {error.strerror}.", fix="Choose another address with CATALOG_HOST."
-            ) from error
-
-
 def _refuse_to_be_open(database: Database, host: str) -> None:
     if is_loopback(host):
         return
     with database.read() as connection:
         if not keys.count_usable(connection):
-            _check_address(host)
+            check_address(host)
             raise CatalogError(
                 f"Others can reach {host}, and there is no key that lets anybody in.",
                 fix="Create one first: `catalog keys create --role admin`. Or listen on 127.0.0.1.",

@@ -234,7 +234,7 @@ class Steps:
         nears: dict[_Group, list[Tuple]] = defaultdict(list)
         for row in at:
             if row[5] == _THROUGH:
-                nears[_group(row)].append(row)
+                nears[row[3] if row[6] == 0 and row[4] != _DECLARED else _group(row)].append(row)
         several: dict[_Group, list[Tuple]] = defaultdict(list)
         first, last = self.window
         for row in beyond:

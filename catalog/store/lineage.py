@@ -185,6 +185,12 @@ def _hidden(walk: _Walk) -> dict[int, tuple[int, int]]:
 def _edges(walk: _Walk, question: Question) -> tuple[LineageEdge, ...]:
     """The edges with how data changed on the way, since when they held and who confirmed them last."""
     order = sorted(walk.edges)
+    if not (question.transformations or question.first_seen or question.last_runs):
+        return tuple(
+            LineageEdge(source, target, _DERIVATIONS[how], job or None, start, start)
+            for source, target, job, how in order
+            for start, _ in (walk.edges[source, target, job, how],)
+        )
     changes = walk.steps.transformations(order) if question.transformations else {}
     seen = Sight(walk.steps, question).of(walk.edges)
     return tuple(

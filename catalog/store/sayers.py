@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import product
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, FromClause, case, exists, func, or_, select
 
@@ -26,9 +26,6 @@ class Asked(NamedTuple):
     target: int
 
 
-Confirmed: TypeAlias = tuple[int, int]
-"""When an edge was confirmed, and by which run."""
-
 _LAST_POINTS = Prepared(
     select(job.c.id, job.c.last_point_at, job.c.last_point_run).where(
         among(job.c.id, "ids"), job.c.last_point_run.is_not(None)
@@ -36,27 +33,34 @@ _LAST_POINTS = Prepared(
 )
 
 
-def last_runs(connection: Read, names: Names, asked: Collection[Asked]) -> Mapping[Asked, Confirmed]:
-    """For each edge the last run of its job that was completed with lineage by then: what it did holds.
+def last_completed(
+    connection: Read, asked: Collection[tuple[int, int]]
+) -> Mapping[tuple[int, int], tuple[int, int | None]]:
+    """For each (job, moment) the last run that was completed with lineage by then, and when: what it did holds.
 
-    Where there was none, and of a job that streams, the last that had begun by then and had named both ends.
+    Jobs of which there was none by then, and those that stream, are missing.
     """
-    points = {id: (at, run_id) for id, at, run_id in _LAST_POINTS.rows(connection, {"ids": {one.job for one in asked}})}
+    points = {id: (at, run_id) for id, at, run_id in _LAST_POINTS.rows(connection, {"ids": {job for job, _ in asked}})}
     # Mostly the moment is now, and the job itself knows.
-    found = {one: points[one.job] for one in asked if one.job in points and points[one.job][0] <= one.moment}
-    if rest := [one for one in asked if one not in found]:
-        completed = _completed(connection, sorted({one[:2] for one in rest}))
-        found.update((one, completed[one[:2]]) for one in rest if one[:2] in completed)
-    if rest := [one for one in asked if one not in found]:
-        found.update(_begun(connection, names, rest))
-    if rest := [one for one in asked if one not in found]:
-        # What is passed on from job to job is named in parts.
+    found = {one: points[one[0]] for one in asked if one[0] in points and points[one[0]][0] <= one[1]}
+    rest = sorted(set(asked) - found.keys())
+    return {**found, **_completed(connection, rest)} if rest else found
+
+
+def last_begun(connection: Read, names: Names, asked: Iterable[Asked]) -> Mapping[Asked, tuple[int, int | None]]:
+    """For each edge the last run of its job that had begun by then and had named both its ends, and when it was heard.
+
+    What is passed on from job to job is named in parts: then it is the last that had said anything.
+    """
+    wanted = sorted(set(asked))
+    found = dict(_begun(connection, names, wanted))
+    if rest := [one for one in wanted if one not in found]:
         whole = dict(_begun(connection, names, sorted({one._replace(source=0, target=0) for one in rest})))
         found.update((one, whole[alone]) for one in rest if (alone := one._replace(source=0, target=0)) in whole)
     return found
 
 
-def _completed(connection: Read, asked: list[tuple[int, int]]) -> dict[tuple[int, int], Confirmed]:
+def _completed(connection: Read, asked: list[tuple[int, int]]) -> dict[tuple[int, int], tuple[int, int | None]]:
     wanted = listed(connection, ("job", "moment"), asked)
     last = (
         select(run.c.id)
@@ -76,7 +80,7 @@ def _completed(connection: Read, asked: list[tuple[int, int]]) -> dict[tuple[int
     return {(job_id, moment): (at, id) for job_id, moment, at, id in rows}
 
 
-def _begun(connection: Read, names: Names, asked: list[Asked]) -> Iterator[tuple[Asked, Confirmed]]:
+def _begun(connection: Read, names: Names, asked: list[Asked]) -> Iterator[tuple[Asked, tuple[int, int | None]]]:
     listing = [
         (place, one.job, one.moment, source, target)
         for place, one in enumerate(asked)

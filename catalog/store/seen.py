@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, Table, exists, func, select
 
 from catalog.domain.ids import field_id
 from catalog.domain.lineage import Question
@@ -20,7 +20,7 @@ from catalog.domain.timeline import BEGINNING, Interval, Window, joined, without
 from catalog.domain.words import Derivation, EntityKind, Granularity
 from catalog.store.dialect import any_of, listed
 from catalog.store.hop import NO_JOB, EdgeKey
-from catalog.store.sayers import Asked, last_runs
+from catalog.store.sayers import Asked, last_begun, last_completed
 from catalog.store.steps import Steps
 from catalog.store.tables import declaration, edge, field_edge
 
@@ -53,12 +53,17 @@ class Sight:
             return {key: Seen(start, start, None) for key, (start, _) in spans.items()}
         moments = {key: min(end - 1, until) for key, (_, end) in spans.items()}
         declared = self._declared({key: at for key, at in moments.items() if key[3] == _DECLARED})
-        asked = {key: self._asked(key, at) for key, at in moments.items() if key[2] != NO_JOB and key[3] != _DECLARED}
-        runs = last_runs(self.steps.connection, self.steps.living.names, set(asked.values())) if asked else {}
+        done = {key: (key[2], at) for key, at in moments.items() if key[2] != NO_JOB and key[3] != _DECLARED}
+        completed = last_completed(self.steps.connection, set(done.values())) if done else {}
+        begun = {key: self._asked(key, at) for key, (_, at) in done.items() if done[key] not in completed}
+        running = last_begun(self.steps.connection, self.steps.living.names, begun.values()) if begun else {}
         seen = {}
         for key, (start, _) in spans.items():
-            at, run = runs.get(asked[key], (start, None)) if key in asked else (declared.get(key, start), None)
-            seen[key] = Seen(start, max(at, start), run)
+            if key in done:
+                at, run = completed.get(done[key]) or running.get(begun[key], (start, None))
+                seen[key] = Seen(start, max(start, at), run)
+            else:
+                seen[key] = Seen(start, max(declared.get(key, start), start), None)
         return seen
 
     def _whole(self, spans: Spans) -> Iterator[tuple[EdgeKey, tuple[int, int]]]:
@@ -86,7 +91,20 @@ class Sight:
             dead = steps.living.dead({_dataset(steps, end) for key in keys for end in key[:2]})
             sure |= {key for key in keys if any(_dataset(steps, end) in dead for end in key[:2])}
         rest = [key for key in keys if key not in sure]
-        return [*sure, *self._preceded(rest, spans)]
+        older = self._older(rest, spans)
+        return [*sure, *self._preceded([key for key in rest if key[2] == NO_JOB or key[2] in older], spans)]
+
+    def _older(self, keys: Iterable[EdgeKey], spans: Spans) -> set[int]:
+        """The jobs of which there is more than what these edges began with. Of most there is not."""
+        latest: dict[int, int] = {}
+        for key in keys:
+            latest[key[2]] = max(spans[key][0], latest.get(key[2], BEGINNING))
+        latest.pop(NO_JOB, None)
+        if not latest:
+            return set()
+        wanted = listed(self.steps.connection, ("owner", "at"), list(latest.items()))
+        before = (self._table.c.owner_id == wanted.c.owner, self._table.c.valid_from < wanted.c.at)
+        return set(self.steps.connection.scalars(select(wanted.c.owner).where(exists().where(*before))))
 
     def _preceded(self, keys: list[EdgeKey], spans: Spans) -> Iterator[EdgeKey]:
         """Edges of which an end has a row of the same owner that held just before."""
@@ -102,11 +120,15 @@ class Sight:
                 yield from (keys[place] for place in found)
 
     def _before(self, asked: Sequence[tuple[int, ...]], column: str) -> Select[Any]:
-        table = field_edge if self.question.granularity is Granularity.COLUMN else edge
+        table = self._table
         wanted = listed(self.steps.connection, ("place", "owner", "id", "at"), asked)
         held = (table.c.valid_from < wanted.c.at, table.c.valid_to >= wanted.c.at)
         same = (table.c.owner_id == wanted.c.owner, table.c[column] == wanted.c.id)
         return select(wanted.c.place).distinct().join(table, same[0] & same[1]).where(*held)
+
+    @property
+    def _table(self) -> Table:
+        return field_edge if self.question.granularity is Granularity.COLUMN else edge
 
     def _owners(self, key: EdgeKey) -> list[int]:
         """Whose rows say an edge: a job, or a dataset under one of its names."""
@@ -145,7 +167,7 @@ class Sight:
     def _manual(self, keys: Iterable[EdgeKey]) -> dict[tuple[int, ...], list[int]]:
         """Whose the rows of edges are that people declared."""
         targets = sorted({id for key in keys for id in self._ids(key[1])})
-        table = field_edge if self.question.granularity is Granularity.COLUMN else edge
+        table = self._table
         through = select(func.max(edge.c.through_group)).where(edge.c.owner_id == table.c.owner_id).scalar_subquery()
         rows = self.steps.connection.execute(
             select(table.c.owner_id, table.c.source_id, table.c.target_id, through).where(
