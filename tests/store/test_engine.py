@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Connection, select, text, update
 
 from catalog.domain.errors import BadRequest, Unavailable
+from catalog.store import engine
 from catalog.store.engine import Database
 from catalog.store.tables import log_head, namespace
 
@@ -111,6 +112,37 @@ def test_a_connection_that_the_server_closed_is_replaced(postgres_url: str) -> N
     assert _names(database) == []
     database.close()
     other.close()
+
+
+def test_a_connection_that_was_closed_while_nobody_used_it_is_replaced_unnoticed(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, other = Database(postgres_url), Database(postgres_url)
+    with database.read() as one, database.read() as two:
+        mine = [connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one() for connection in (one, two)]
+    with other.write() as killer:
+        for pid in mine:
+            killer.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+    monkeypatch.setattr(engine, "_FRESH_SECONDS", 0.0)
+
+    assert _names(database) == []
+    database.close()
+    other.close()
+
+
+def test_a_connection_that_was_good_a_moment_ago_is_not_asked_whether_it_is(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, asked = Database(postgres_url), []
+    monkeypatch.setattr(database.engine.dialect, "do_ping", asked.append)
+    for _ in range(3):
+        assert _names(database) == []
+    assert asked == []
+
+    monkeypatch.setattr(engine, "_FRESH_SECONDS", 0.0)
+    assert _names(database) == []
+    assert len(asked) == 1
+    database.close()
 
 
 def test_what_was_acknowledged_survives_the_death_of_the_process(database_url: str) -> None:

@@ -182,7 +182,7 @@ class LineageEdge:
         description="Whether every direct one of `transformations` hides the value (where all are indirect: all of "
         "them); false where there are none."
     )
-    first_seen: DateTime = strawberry.field(description="Since when this held.")
+    first_seen: DateTime = strawberry.field(description="Since when this holds without a break.")
     last_seen: DateTime = strawberry.field(description="When it was last confirmed by a run or a declaration.")
 
     @classmethod
