@@ -6,7 +6,7 @@ as long as the database took to answer it, and its rows take twice as long to re
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import orjson
@@ -44,7 +44,7 @@ class Prepared:
         self._statement = statement
         self._texts: dict[bool, str] = {}
 
-    def rows(self, connection: Connection, given: dict[str, int | Collection[int]]) -> list[Tuple]:
+    def rows(self, connection: Connection, given: dict[str, int | Collection[int]]) -> Sequence[Tuple]:
         """All rows, each as a tuple; collections of ids are for `among`."""
         lite = is_sqlite(connection)
         if lite not in self._texts:
@@ -54,11 +54,10 @@ class Prepared:
         text = self._texts[lite]
         cursor = connection.exec_driver_sql(text, values).cursor
         try:
-            found = [] if cursor is None else cursor.fetchall()
+            return () if cursor is None else cursor.fetchall()
         except connection.dialect.loaded_dbapi.Error as error:
             # SQLite reads while rows are fetched, so that may fail too: in the words of everything that does.
             raise DBAPIError(text, values, error) from error
-        return list(found)
 
 
 def _listed(ids: Collection[int], lite: bool) -> str:

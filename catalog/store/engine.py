@@ -125,7 +125,8 @@ def _sqlite(url: Any) -> Engine:  # noqa: ANN401 - sqlalchemy's URL, kept out of
         # FULL: a commit is on disk before it is acknowledged (law 3). In batches it costs nothing measurable.
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute("PRAGMA cache_size = -65536")
+        # 128 MiB, taken as pages are read: what a walk of 10,000 nodes reads of ten million edges stays there.
+        cursor.execute("PRAGMA cache_size = -131072")
         cursor.execute("PRAGMA secure_delete = ON")
         cursor.close()
 

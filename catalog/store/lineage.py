@@ -131,6 +131,9 @@ def _nodes(
 ) -> tuple[LineageNode, ...]:
     """The nodes, nearest first, then by name; without names by id."""
     depths, kinds, columns = walk.nodes, walk.steps.kinds, walk.steps.columns
+    if not (names or columns or hidden):
+        placed_ids = sorted((abs(depth), depth, id) for id, depth in depths.items())
+        return tuple(LineageNode(id, kinds.get(id, EntityKind.DATASET), "", "", depth) for _, depth, id in placed_ids)
     shown = [id for id in depths if id in columns] if columns else []
     owners = {columns[id].dataset for id in shown}.difference(depths)
     known: Iterable[Named] = ((id, kinds.get(id, EntityKind.DATASET), "", "") for id in (*depths, *owners))

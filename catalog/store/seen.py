@@ -52,7 +52,8 @@ class Sight:
         if not question.last_runs:
             return {key: Seen(start, start, None) for key, (start, _) in spans.items()}
         moments = {key: min(end - 1, until) for key, (_, end) in spans.items()}
-        declared = self._declared({key: at for key, at in moments.items() if key[3] == _DECLARED})
+        said = {key: at for key, at in moments.items() if key[3] == _DECLARED}
+        declared = self._declared(said) if said else {}
         done = {key: (key[2], at) for key, at in moments.items() if key[2] != NO_JOB and key[3] != _DECLARED}
         completed = last_completed(self.steps.connection, set(done.values())) if done else {}
         begun = {key: self._asked(key, at) for key, (_, at) in done.items() if done[key] not in completed}
@@ -157,8 +158,6 @@ class Sight:
             for place, key in enumerate(keys)
             for owner in (*self._owners(key), *manual.get(key[:3], ()))
         ]
-        if not asked:
-            return {}
         wanted = listed(self.steps.connection, ("place", "owner", "at"), asked)
         said = (declaration.c.owner_id == wanted.c.owner) & (declaration.c.at <= wanted.c.at)
         latest = select(wanted.c.place, func.max(declaration.c.at)).join(declaration, said).group_by(wanted.c.place)
