@@ -41,6 +41,10 @@ from oracle_runs import FOREVER, RunKey, Use, node_of, run_id, undone_by_none, w
 from oracle_walks import walk, walk_columns
 
 Told = tuple[Edge, How]
+Write = tuple[Name, int, str, Name | None]
+"""What was written or dropped, when, which of these, by which job."""
+Drop = tuple[Name, int, Name | None]
+Undone = Collection[tuple[Node, Name | None]]
 Ways = frozenset[How]
 
 BEFORE = float("-inf")
@@ -77,6 +81,7 @@ class Oracle:
         self.names = shown_names(self.events, self.renames)
         self.same = always_same(self.events, self.renames)
         self.drops = set(self._drops())
+        self.written = {(self.one_name(name), at, job) for name, at, what, job in self._writes() if what != "drop"}
 
     def end_of(self, event: Event) -> int | None:
         """When the run of an event completed."""
@@ -86,7 +91,7 @@ class Oracle:
         """The nodes with their signed depth, and the edges with how values change along them."""
         last, roots = question.window.last, [self.root(ref, question.granularity) for ref in question.of]
         if question.granularity is Granularity.RUN:
-            nodes, edges = walk(self.run_edges(last) | self.run_roots(last), roots, question)
+            nodes, edges = walk(self.run_edges(last) | self.run_roots(question.window.first, last), roots, question)
             return nodes, dict.fromkeys(edges, frozenset())
         graph = Graph()
         for moment in self.moments(question.window.first, last):
@@ -160,16 +165,17 @@ class Oracle:
         graph = Graph({e for s in said for e in s.dataset_edges()}, {e for s in said for e in s.job_edges()})
         graph.datasets |= _through_jobs(said)
         dead = {node(name) for name in self.dropped(moment)}
+        undone = self.undone(moment)
         told = {self._told_renamed(told) for s in said for told in s.told()}
         used: set[Told] = set()
         for job in {edge[2] for edge, _ in told if edge[2] is not None}:
             used |= _used((one for one in told if one[0][2] == job), ("JOB", *job))
-        told, used = ({one for one in some if dead.isdisjoint(_of_datasets(one[0])[:2])} for some in (told, used))
-        return Graph(self._alive(graph.datasets, dead), self._alive(graph.jobs, dead), told, used)
+        told, used = ({one for one in some if _holds(_of_datasets(one[0]), dead, undone)} for some in (told, used))
+        return Graph(self._alive(graph.datasets, dead, undone), self._alive(graph.jobs, dead, undone), told, used)
 
-    def _alive(self, edges: set[Edge], dead: Collection[Node]) -> set[Edge]:
+    def _alive(self, edges: set[Edge], dead: Collection[Node], undone: Undone) -> set[Edge]:
         renamed = {(self._renamed(s), self._renamed(t), job, how) for s, t, job, how in edges}
-        return {edge for edge in renamed if edge[0] not in dead and edge[1] not in dead}
+        return {edge for edge in renamed if _holds(edge, dead, undone)}
 
     def _told_renamed(self, told: Told) -> Told:
         (source, target, job, derivation), how = told
@@ -220,26 +226,37 @@ class Oracle:
 
     def dropped(self, moment: int) -> set[Name]:
         """The datasets (by their one name) that are gone at a moment."""
-        told = [*self._run_writes(), *self._declared_writes()]
-        writes = {(self.one_name(name), at) for name, at, what in told if what != "drop"}
         return {
             name
-            for name in {name for name, _ in self.drops}
+            for name in {name for name, _, _ in self.drops}
             if (at := self.last_drop(name, moment)) > BEFORE
-            and not any(one == name and at < when <= moment for one, when in writes)
+            and not any(one == name and at < when <= moment for one, when, _ in self.written)
+        }
+
+    def undone(self, moment: int) -> Undone:
+        """Datasets with jobs that dropped them, and have not written them since."""
+        return {
+            (node(name), job)
+            for name, at, job in self.drops
+            if job is not None
+            and at <= moment
+            and not any((one, by) == (name, job) and at < when <= moment for one, when, by in self.written)
         }
 
     def last_drop(self, name: Name, moment: int) -> float:
         """When a dataset (by its one name) was last dropped before a moment."""
-        return max((at for one, at in self.drops if one == name and at <= moment), default=BEFORE)
+        return max((at for one, at, _ in self.drops if one == name and at <= moment), default=BEFORE)
 
-    def _drops(self) -> Iterator[tuple[Name, int]]:
-        """When datasets (by their one name) came to an end."""
-        told = [*self._run_writes(), *self._declared_writes()]
-        begun = {(at, name) for name, at, what in told if what == "first"} | {(at, n) for at, n, _ in self.renames}
-        for name, at, what in told:
+    def _drops(self) -> Iterator[Drop]:
+        """When datasets (by their one name) came to an end, and by which job."""
+        told = self._writes()
+        begun = {(at, name) for name, at, what, _ in told if what == "first"} | {(at, n) for at, n, _ in self.renames}
+        for name, at, what, job in told:
             if what == "drop" and self._ends(name, at, begun):
-                yield self.one_name(name), at
+                yield self.one_name(name), at, job
+
+    def _writes(self) -> list[Write]:
+        return [*self._run_writes(), *((*declared, None) for declared in self._declared_writes())]
 
     def _ends(self, dropped: Name, at: int, begun: set[tuple[int, Name]]) -> bool:
         """Whether a drop is under the name that the dataset had: the one it was last written by, or the same always."""
@@ -247,8 +264,8 @@ class Oracle:
         last = max((when for when, _ in mine), default=None)
         return last is None or any(self.same(name) == self.same(dropped) for when, name in mine if when == last)
 
-    def _run_writes(self) -> Iterator[tuple[Name, int, str]]:
-        """(dataset, when, what) of runs: the first and the last write of each, or the drop."""
+    def _run_writes(self) -> Iterator[Write]:
+        """(dataset, when, what, job) of runs: the first and the last write of each and the end, or the drop."""
         for (job, _), events in self.runs.items():
             end, failed = ended(events), any(e.body.get("eventType") in ("FAIL", "ABORT") for e in events)
             wrote = not failed or end is not None or self.is_streaming(job)
@@ -257,10 +274,12 @@ class Oracle:
                     said = [event.at for event in events if name in uses_of(event, role)]
                     if drops(_parts(events, role, name)):
                         if end is not None:
-                            yield name, end, "drop"
+                            yield name, end, "drop", job
                     elif role == "outputs" and wrote:
-                        yield name, said[0], "first"
-                        yield name, said[-1], "last"
+                        yield name, said[0], "first", job
+                        yield name, said[-1], "last", job
+                        if end is not None:
+                            yield name, end, "end", job
 
     def _declared_writes(self) -> Iterator[tuple[Name, int, str]]:
         for event in self.events:
@@ -281,19 +300,27 @@ class Oracle:
             for writer in writers(read, writes, self.last_drop)
         }
 
-    def run_roots(self, until: int) -> set[Edge]:
+    def run_roots(self, first: int, until: int) -> set[Edge]:
         """Between jobs and their latest runs, datasets and the run that wrote them last, and who reads that."""
+        return {edge for moment in self.moments(first, until) for edge in self._run_roots(moment, until)}
+
+    def _run_roots(self, moment: int, until: int) -> set[Edge]:
+        """The same as of one moment, with who had read by the end."""
         edges: set[Edge] = set()
-        began = {run: events[0].at for run, events in self.runs.items() if events[0].at <= until}
+        began = {run: events[0].at for run, events in self.runs.items() if events[0].at <= moment}
         for job in {job for job, _ in began}:
             latest = max((run for run in began if run[0] == job), key=lambda run: (began[run], run_id(run)))
             edges |= {(node_of(latest), ("JOB", *job), None, ""), (("JOB", *job), node_of(latest), None, "")}
         writes, reads = self.writes(until), self.reads(until)
-        for name in {write.name for write in writes}:
-            for last in undone_by_none(name, writes, until, self.last_drop)[-1:]:
-                edges.add((node_of(last.run), node(name), None, ""))
-                readers = (r for r in reads if r.name == name and last.run in writers(r, writes, self.last_drop))
-                edges |= {(node(name), node_of(read.run), None, "") for read in readers}
+        for name in {use.name for use in (*writes, *reads)}:
+            there = [write for write in undone_by_none(name, writes, moment, self.last_drop) if write.at <= moment]
+            readers = {r: set(writers(r, writes, self.last_drop)) for r in reads if r.name == name}
+            if there:
+                edges.add((node_of(there[-1].run), node(name), None, ""))
+                edges |= {(node(name), node_of(r.run), None, "") for r, by in readers.items() if there[-1].run in by}
+            elif self.last_drop(name, moment) == BEFORE:
+                fed = {r.run for r, by in readers.items() if by}
+                edges |= {(node(name), node_of(r.run), None, "") for r in readers if r.run not in fed}
         return edges
 
     def writes(self, until: int) -> list[Use]:
@@ -342,6 +369,12 @@ def _label(parts: Iterable[dict[str, Any]]) -> str | None:
     """The version that was said last."""
     labels = [str(version["datasetVersion"]) for part in parts if (version := facet(part, "version"))]
     return labels[-1] if labels else None
+
+
+def _holds(edge: Edge, dead: Collection[Node], undone: Undone) -> bool:
+    """Whether both ends of an edge are there, and its job has not dropped the one it goes to."""
+    source, target, job, how = edge
+    return source not in dead and target not in dead and (how == "DECLARED" or (target, job) not in undone)
 
 
 def _has_column(edge: Edge) -> bool:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from enum import Enum, IntEnum, IntFlag
+from typing import Final
+
+STREAMING: Final = "STREAMING"
+"""The `processingType` of jobs that are not expected to end."""
 
 
 class EventKind(IntEnum):

@@ -19,10 +19,9 @@ from catalog.domain.changes import Column, Understand
 from catalog.domain.ids import key
 from catalog.domain.lineage import EntityRef, LineageNode, Question
 from catalog.domain.timeline import Window
-from catalog.domain.words import Direction, EntityKind, EventKind, Granularity, Node, RunState
+from catalog.domain.words import STREAMING, Direction, EntityKind, EventKind, Granularity, Node, RunState
 from catalog.store.dialect import any_of
 from catalog.store.engine import Read
-from catalog.store.facet_writer import STREAMING
 from catalog.store.lineage import answer
 from catalog.store.paging import Page
 from catalog.store.questions import with_hidden

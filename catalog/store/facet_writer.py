@@ -18,7 +18,7 @@ from catalog.domain.changes import Column, DatasetTyped, Described, JobTyped, Ow
 from catalog.domain.ids import key
 from catalog.domain.projection import FacetKey, FacetSaid, Projection, Stamp
 from catalog.domain.timeline import FOREVER
-from catalog.domain.words import Scope
+from catalog.domain.words import STREAMING, Scope
 from catalog.store import bodies, log
 from catalog.store.dialect import any_of, delete_keys, insert, upsert
 from catalog.store.engine import Write
@@ -26,9 +26,6 @@ from catalog.store.field_writer import write_fields
 from catalog.store.rows import by_ids, storable
 from catalog.store.tables import dataset, facet, job, log_entry, ownership, tag
 from catalog.store.uses import sayings
-
-STREAMING = "STREAMING"
-"""The `processingType` of jobs that are not expected to end."""
 
 _CURRENT = {
     (Scope.JOB, "tags"), (Scope.DATASET, "tags"), (Scope.JOB, "ownership"), (Scope.DATASET, "ownership"),

@@ -180,7 +180,7 @@ class FieldSteps:
         jobs = {row.id: row.job_id for row in by_ids(self.connection, run, run.c.id, told)}
         whole = Statements(self.connection).unions({id: [row.statement_id for row in of] for id, of in told.items()})
         for id, said in whole.items():
-            times = [row.at for row in told[id]]
+            first, last = min(row.at for row in told[id]), max(row.last_at for row in told[id])
             for flow in resolve(said, jobs[id], declared=False).fields:
                 node, far, owner, column = _END_OF[upstream](flow)
                 shown = flow.source_node != Node.NOTHING and (flow.source_column or flow.target_column)
@@ -189,7 +189,7 @@ class FieldSteps:
                     end = self._node(node, far, owner, column)
                     how = transformations(flow.type, flow.subtype, flow.description, flow.masking)
                     ends = (end, id) if upstream else (id, end)
-                    yield *ends, jobs[id], flow.derivation, min(times), max(times) + 1, how
+                    yield *ends, jobs[id], flow.derivation, first, last + 1, how
 
     def _found(self, flows: Iterable[_Flow], *, upstream: bool) -> Found:
         """Flows as hops; what is said of them is noted."""

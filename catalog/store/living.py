@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from catalog.domain.timeline import Interval, Window, without
+from catalog.domain.words import Derivation
 from catalog.store.engine import Read
-from catalog.store.liveness import dead_intervals
+from catalog.store.liveness import deaths
 from catalog.store.names import Names
 
 H = TypeVar("H", bound=tuple[Any, ...])
@@ -23,6 +24,7 @@ class Living:
         self.names = names
         self.window = window
         self._dead: dict[int, Sequence[Interval]] = {}
+        self._by_job: dict[tuple[int, int], Sequence[Interval]] = {}
 
     @property
     def needed(self) -> bool:
@@ -35,9 +37,18 @@ class Living:
         mortal = dropped.intersection(ids)
         fresh = mortal - self._dead.keys()
         if fresh:
-            found = dead_intervals(self.connection, {id: self.names.of([id]) for id in fresh})
-            self._dead.update((id, found.get(id, ())) for id in fresh)
+            found = deaths(self.connection, {id: self.names.of([id]) for id in fresh})
+            self._dead.update((id, found.whole.get(id, ())) for id in fresh)
+            self._by_job.update(found.by_job)
         return {id: self._dead[id] for id in mortal}
+
+    def holes(self, source: int, target: int, job: int, derivation: int) -> list[Interval]:
+        """When an edge between datasets holds for nobody: an end was gone, or its job had dropped what it goes to."""
+        dead = self.dead((source, target))
+        holes = [hole for intervals in dead.values() for hole in intervals]
+        if derivation != Derivation.DECLARED:
+            holes += self._by_job.get((target, job), ())
+        return holes
 
     def among(self, hops: list[H], dataset_of: Callable[[int], int] = int) -> list[H]:
         """The hops that hold at a moment of the window at which both their ends exist."""
@@ -46,10 +57,10 @@ class Living:
         dead = self.dead({dataset_of(end) for hop in hops for end in (hop[0], hop[1])})
         if not dead:
             return hops
-        return [hop for hop in hops if self._holds(hop, dead, (dataset_of(hop[0]), dataset_of(hop[1])))]
+        return [hop for hop in hops if self._holds(hop, dataset_of(hop[0]), dataset_of(hop[1]))]
 
-    def _holds(self, hop: tuple[Any, ...], dead: Mapping[int, Sequence[Interval]], ends: Iterable[int]) -> bool:
-        holes = [hole for id in ends for hole in dead.get(id, ())]
-        if not holes:
+    def _holds(self, hop: tuple[Any, ...], source: int, target: int) -> bool:
+        if source not in self._dead and target not in self._dead:
             return True
+        holes = self.holes(source, target, hop[2], hop[3])
         return any(self.window.holds(*piece) for piece in without([Interval(hop[4], hop[5])], holes))

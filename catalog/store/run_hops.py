@@ -14,13 +14,12 @@ from collections.abc import Collection, Iterator, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, false, select
 
 from catalog.domain.timeline import BEGINNING, FOREVER, Window
-from catalog.domain.words import Lifecycle, Role
+from catalog.domain.words import STREAMING, Lifecycle, Role
 from catalog.store.dialect import any_of, listed
 from catalog.store.engine import Read
-from catalog.store.facet_writer import STREAMING
 from catalog.store.living import Living
 from catalog.store.rows import by_ids
 from catalog.store.tables import job, run
@@ -54,12 +53,15 @@ class _History(NamedTuple):
 
 
 class RunHops:
-    """Steps between runs, as known at the last moment of the window."""
+    """Steps between runs, as known at the last moment of the window.
+
+    What a walk begins at, if that is no run, stands for other runs at other moments of the window.
+    """
 
     def __init__(self, connection: Read, window: Window, living: Living) -> None:
         """Nothing is read yet."""
         self.connection = connection
-        self.until = window.last
+        self.since, self.until = window
         self.living = living
         self.names = living.names
 
@@ -68,37 +70,55 @@ class RunHops:
     ) -> Iterator[tuple[int, int, int]]:
         """(source, target, moment of reading) of every hop from these runs; datasets and jobs are entry points.
 
-        A job stands for its latest run, a dataset for the run that wrote it last and those that read that.
+        A job stands for its latest run, a dataset for the run that wrote it last and those that read that; or that read
+        it where nobody is known to have written it.
         """
-        latest = self._latest_runs(jobs)
-        for job_id, (run_id, at) in latest.items():
+        for job_id, run_id, at in self._latest_runs(jobs):
             yield (run_id, job_id, at) if upstream else (job_id, run_id, at)
         touched = self._touched([*runs], upstream=upstream) | set(datasets)
         wanted = set(runs)
         for dataset, history in self._history(touched).items():
             fed = list(self._fed(dataset, history))
-            whole = _Read(self.until, 0, None, self.until)
-            newest = self._before(dataset, history.writes, whole) if dataset in datasets else None
-            if newest and upstream:
-                yield newest.run, dataset, newest.at
-            elif newest:
-                yield from ((dataset, reader, at) for writer, reader, at in fed if writer == newest.run)
+            if dataset in datasets:
+                yield from self._around(dataset, history, fed, upstream=upstream)
             yield from (hop for hop in fed if hop[1 if upstream else 0] in wanted)
 
-    def _latest_runs(self, jobs: Collection[int]) -> dict[int, tuple[int, int]]:
+    def _around(
+        self, dataset: int, history: _History, fed: Collection[tuple[int, int, int]], *, upstream: bool
+    ) -> Iterator[tuple[int, int, int]]:
+        """What a dataset stands for: what was there when the window began, and what came in it."""
+        later = {written.at for written in history.writes if written.at > self.since}
+        moments = (self.since, *sorted(later))
+        there, *rest = (self._before(dataset, history.writes, _Read(at, 0, None, at)) for at in moments)
+        shown = [written for written in (there, *rest) if written]
+        if upstream:
+            yield from ((written.run, dataset, written.at) for written in shown)
+            return
+        writers = {written.run for written in shown}
+        yield from ((dataset, reader, at) for writer, reader, at in fed if writer in writers)
+        if there is None and self._dropped(dataset, self.since) == BEGINNING:
+            known = {reader for _, reader, _ in fed}
+            yield from ((dataset, one.run, one.at) for one in history.reads if one.run not in known)
+
+    def _latest_runs(self, jobs: Collection[int]) -> Iterator[tuple[int, int, int]]:
+        """(job, run, since when) of the runs that were the latest of their jobs at a moment of the window."""
         if not jobs:
-            return {}
+            return
         wanted = listed(self.connection, ("job",), [(id,) for id in jobs])
         newest = (
             select(run.c.id)
-            .where(run.c.job_id == wanted.c.job, run.c.first_at <= self.until)
+            .where(run.c.job_id == wanted.c.job, run.c.first_at <= self.since)
             .order_by(run.c.first_at.desc(), run.c.id.desc())
             .limit(1)
             .scalar_subquery()
         )
         chosen = self.connection.scalars(select(newest).select_from(wanted)).all()
         rows = by_ids(self.connection, run, run.c.id, [id for id in chosen if id is not None])
-        return {row.job_id: (row.id, row.first_at) for row in rows}
+        began = run.c.first_at.between(self.since + 1, self.until) if self.since < self.until else false()
+        rows = [*rows, *by_ids(self.connection, run, run.c.job_id, jobs, began)]
+        # Of several that began at one moment one is the latest.
+        latest = {(row.job_id, row.first_at): row.id for row in sorted(rows, key=lambda row: row.id)}
+        yield from ((job_id, run_id, at) for (job_id, at), run_id in latest.items())
 
     def _touched(self, runs: Collection[int], *, upstream: bool) -> set[int]:
         """The datasets these runs read (upstream: or passed on) or wrote."""

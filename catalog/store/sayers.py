@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, FromClause, case, exists, func, or_, select
 
-from catalog.domain.words import Role
+from catalog.domain.words import STREAMING, Role
 from catalog.store.among import Prepared, among
 from catalog.store.dialect import listed
 from catalog.store.engine import Read
-from catalog.store.facet_writer import STREAMING
 from catalog.store.names import Names
 from catalog.store.tables import job, log_entry, run, run_statement, statement_dataset
 

@@ -75,8 +75,8 @@ class Sight:
         window = self.question.window
         wide = self.steps.over(Window(BEGINNING, window.last))
         for key, pieces in _pieces(wide, doubtful).items():
-            holes = wide.living.dead({_dataset(wide, end) for end in key[:2]}) if wide.living.needed else {}
-            gone = [hole for each in holes.values() for hole in each]
+            source, target = (_dataset(wide, end) for end in key[:2])
+            gone = wide.living.holes(source, target, key[2], key[3]) if wide.living.needed else []
             held = [piece for piece in without(joined(pieces), gone) if window.holds(*piece)]
             if held:
                 yield key, (held[0].start, held[-1].end)

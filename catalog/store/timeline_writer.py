@@ -18,11 +18,10 @@ from sqlalchemy import Row, and_, func, select
 from catalog.domain.projection import RunFacts
 from catalog.domain.statement import Edges, Statement
 from catalog.domain.timeline import BEGINNING, FOREVER, Interval
-from catalog.domain.words import Node
+from catalog.domain.words import STREAMING, Node
 from catalog.store.dialect import any_of, listed, upsert
 from catalog.store.edge_writer import EdgeWriter
 from catalog.store.engine import Write
-from catalog.store.facet_writer import STREAMING
 from catalog.store.rows import by_ids
 from catalog.store.statements import Statements
 from catalog.store.tables import dataset, declaration, job, run, run_statement

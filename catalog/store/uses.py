@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import ColumnElement, Row, Select, Subquery, and_, func, select, union_all
+from sqlalchemy import ColumnElement, Row, Select, Subquery, and_, func, or_, select, union_all
 
-from catalog.domain.words import Role
+from catalog.domain.words import STREAMING, Role
 from catalog.store.dialect import any_of
 from catalog.store.engine import Read
-from catalog.store.tables import run_dataset, run_statement, statement_dataset
+from catalog.store.tables import job, run, run_dataset, run_statement, statement_dataset
 
 
 class Said(NamedTuple):
@@ -80,3 +80,13 @@ def of_activities(connection: Read, ids: Collection[int], role: Role) -> list[Ro
         return []
     found = uses(lambda said: (any_of(connection, said.activity_id, ids), said.role == int(role)))
     return list(connection.execute(select(found)))
+
+
+def wrote() -> ColumnElement[bool]:
+    """Whether an activity, joined to its run and job if it has any, wrote what it says it did.
+
+    A batch run that failed, or was aborted, has not.
+    """
+    ended_badly = run.c.completed_at.is_(None) & or_(run.c.failed_at.is_not(None), run.c.aborted_at.is_not(None))
+    streams = func.coalesce(job.c.processing_type, "") == STREAMING
+    return or_(run.c.id.is_(None), ~ended_badly, streams)

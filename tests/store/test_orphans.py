@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from builders import also_known_as, columns, declared_dataset, declared_job, drawn_from, facet, micros, ran
+from builders import also_known_as, columns, declared_dataset, declared_job, drawn_from, dropped, facet, micros, ran
 from catalog.domain.errors import BadRequest
 from catalog.domain.timeline import ALWAYS, NOW, Window
 from catalog.domain.words import EntityKind
@@ -111,3 +111,13 @@ def test_a_dataset_is_among_the_models_while_it_was_one(database: Database) -> N
     then = Window(micros(5), micros(5))
     assert names(database, then, (EntityKind.MODEL,)) == [("MODEL", "ever"), ("MODEL", "untyped"), ("MODEL", "was")]
     assert names(database, then, (EntityKind.DATASET,)) == [("DATASET", "became"), ("DATASET", "never")]
+
+
+def test_what_is_gone_is_no_orphan_but_was_one(database: Database) -> None:
+    gone = declared_dataset("gone", 5, lifecycleStateChange=dropped())
+    events = [declared_dataset("gone", 1, schema=columns(x="int")), gone]
+    Ingest(database).accept([Received(raw, "test") for raw in events])
+
+    assert names(database) == []
+    assert names(database, Window(micros(2), micros(2))) == [("DATASET", "gone")]
+    assert names(database, Window(micros(2), micros(8))) == [("DATASET", "gone")]

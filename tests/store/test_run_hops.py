@@ -20,9 +20,11 @@ def tell(database: Database, *stories: Iterable[bytes] | bytes) -> None:
     Ingest(database).accept([Received(event, "test") for event in events])
 
 
-def hops(database: Database, root: str, kind: EntityKind = EntityKind.RUN, at: int | None = None) -> set[str]:
+def hops(
+    database: Database, root: str, kind: EntityKind = EntityKind.RUN, at: int | None = None, window: Window = NOW
+) -> set[str]:
     """What flows from run to run around one of them, or around a dataset."""
-    window = NOW if at is None else Window(micros(at), micros(at))
+    window = window if at is None else Window(micros(at), micros(at))
     question = Question((EntityRef(kind, "shop", root),), granularity=Granularity.RUN, window=window)
     with database.read() as connection:
         found = answer(connection, question)
@@ -152,3 +154,48 @@ def test_a_run_that_failed_brings_no_table_back_to_life_but_a_stream_that_failed
 
     tell(database, ran("stream", 7, "s").streaming().reading("c").writing("t").failing())
     assert reached(database, "t") == ["a", "b", "c"]
+
+
+def test_a_range_of_time_has_the_runs_that_wrote_in_it(database: Database) -> None:
+    tell(
+        database,
+        ran("etl", 0, "1").writing("b"),
+        ran("read", 2, "r").reading("b"),
+        ran("etl", 10, "2").writing("b"),
+    )
+    during = Window(micros(5), micros(20))
+
+    assert hops(database, "b", EntityKind.DATASET) == {"2 > b"}
+    assert hops(database, "b", EntityKind.DATASET, window=during) == {"1 > b", "b > r", "2 > b"}
+    assert hops(database, "etl", EntityKind.JOB, window=during) == {"1 > etl", "etl > 1", "2 > etl", "etl > 2", "1 > r"}
+
+
+def test_who_read_what_nobody_is_known_to_have_written_is_found_from_it(database: Database) -> None:
+    tell(database, ran("one", 0, "1").reading("outside"), ran("two", 2, "2").reading("outside").writing("b"))
+    assert hops(database, "outside", EntityKind.DATASET) == {"outside > 1", "outside > 2"}
+
+    tell(database, ran("load", 4, "l").writing("outside"), ran("three", 6, "3").reading("outside"))
+    assert hops(database, "outside", EntityKind.DATASET) == {"l > outside", "outside > 3"}
+
+
+def test_a_table_that_was_dropped_while_a_run_wrote_it_is_there_when_the_run_completes(database: Database) -> None:
+    etl = ran("etl", 0, "e").reading("a").writing("b")
+    drop = ran("drop", 5, "d").writing("b", lifecycleStateChange=dropped()).event("COMPLETE", 5)
+    tell(database, etl.event("START", 0), drop)
+    assert reached(database, "b") == []
+
+    tell(database, ran("etl", 0, "e").event("COMPLETE", 7))
+    assert reached(database, "b") == ["a"]
+
+
+def test_who_dropped_a_table_is_no_source_of_what_others_made_of_it_since(database: Database) -> None:
+    tell(
+        database,
+        ran("etl", 0, "1").reading("a").writing("b"),
+        ran("rotate", 5, "d").reading("x").writing("b", lifecycleStateChange=dropped()),
+        ran("etl", 10, "2").reading("a").writing("b"),
+    )
+    assert reached(database, "b") == ["a"]
+
+    tell(database, ran("rotate", 15, "w").reading("x").writing("b"))
+    assert reached(database, "b") == ["a", "x"]

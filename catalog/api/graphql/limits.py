@@ -32,8 +32,9 @@ from graphql import (
 from graphql.validation import MaxIntrospectionDepthRule
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.schema import validate_document
+from strawberry.types import ExecutionContext
 
-from catalog.api.graphql.errors import LimitError
+from catalog.api.graphql.errors import LimitError, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -373,8 +374,17 @@ class QueryLimits(SchemaExtension):
         # A WebSocket message is not checked for the type of its variables; coercion refuses others.
         variables = context.variables if isinstance(context.variables, dict) else {}
         over = weigh(schema, document, context.operation_name, variables, self.limits)
-        context.pre_execution_errors = [*(over or _validated(schema, document, context.validation_rules))]
+        wrong = over or _validated(schema, document, context.validation_rules) or _unnamed(context, document)
+        context.pre_execution_errors = [*wrong]
         yield
+
+
+def _unnamed(context: ExecutionContext, document: DocumentNode) -> list[GraphQLError]:
+    """What is wrong where nobody said which of several operations is meant: Strawberry would take the first."""
+    several = sum(isinstance(node, OperationDefinitionNode) for node in document.definitions) > 1
+    if several and not context._provided_operation_name:  # noqa: SLF001 - what it makes public is never None
+        return [UserError("The query has several operations. Say which of them is meant with `operationName`.")]
+    return []
 
 
 def extensions(limits: Limits) -> list[Callable[[], SchemaExtension]]:

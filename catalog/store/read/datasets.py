@@ -170,7 +170,7 @@ def updated_at(connection: Read, ids: Collection[int]) -> dict[int, int]:
 
 def deleted_at(connection: Read, ids: Collection[int]) -> dict[int, int]:
     """Since when each dataset has been gone: dropped and not written again. The others are missing."""
-    last = {id: intervals[-1] for id, intervals in _dead(connection, ids).items()}
+    last = {id: intervals[-1] for id, intervals in dead(connection, ids).items()}
     return {id: one.start for id, one in last.items() if one.end == FOREVER}
 
 
@@ -178,12 +178,12 @@ def gone(connection: Read, ids: Collection[int], at: int) -> dict[int, Interval]
     """Those of these datasets, by any of their names, that were gone at a moment: from when until when."""
     rows = connection.execute(select(dataset.c.id, dataset.c.canonical_id).where(any_of(connection, dataset.c.id, ids)))
     shown = {name: id for name, id in rows}  # noqa: C416 - rows, not pairs, to mypy
-    dead = _dead(connection, set(shown.values()))
-    holes = ((name, hole) for name, id in shown.items() for hole in dead.get(id, ()))
+    intervals = dead(connection, set(shown.values()))
+    holes = ((name, hole) for name, id in shown.items() for hole in intervals.get(id, ()))
     return {name: hole for name, hole in holes if hole.start <= at < hole.end}
 
 
-def _dead(connection: Read, ids: Collection[int]) -> dict[int, list[Interval]]:
+def dead(connection: Read, ids: Collection[int]) -> dict[int, list[Interval]]:
     """When these datasets were gone, if ever; a second drop of what is gone already changes nothing."""
     rows = connection.execute(
         select(dataset.c.canonical_id, dataset.c.id).where(any_of(connection, dataset.c.canonical_id, ids))

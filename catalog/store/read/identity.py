@@ -15,8 +15,8 @@ from catalog.domain.words import Role, Scope
 from catalog.store import renames
 from catalog.store.dialect import any_of
 from catalog.store.engine import Read
-from catalog.store.tables import dataset, facet, namespace
-from catalog.store.uses import sayings
+from catalog.store.tables import dataset, facet, job, namespace, run
+from catalog.store.uses import sayings, wrote
 
 _SYMLINKS = key("facet", "symlinks")
 _NAMES = select(dataset.c.id, dataset.c.canonical_id, namespace.c.name, dataset.c.name).join(
@@ -64,6 +64,7 @@ def writes(connection: Read, names: Collection[int]) -> list[Wrote]:
     """When each run, or event that is none, first said that it writes or is a dataset under one of these names."""
     said = sayings(lambda said: (any_of(connection, said.dataset_id, names), said.role != int(Role.INPUT))).subquery()
     first = select(func.min(said.c.first_at), said.c.activity_id, said.c.dataset_id)
+    first = first.outerjoin(run, run.c.id == said.c.activity_id).outerjoin(job, job.c.id == run.c.job_id).where(wrote())
     return [Wrote(*row) for row in connection.execute(first.group_by(said.c.activity_id, said.c.dataset_id))]
 
 

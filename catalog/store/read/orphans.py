@@ -24,13 +24,15 @@ from sqlalchemy import (
 from catalog.domain.changes import Understand
 from catalog.domain.errors import BadRequest
 from catalog.domain.ids import namespace_id
-from catalog.domain.timeline import NOW, Window
+from catalog.domain.timeline import NOW, Interval, Window, without
 from catalog.domain.words import EntityKind
 from catalog.store import paging
+from catalog.store.dialect import any_of
 from catalog.store.engine import Read
 from catalog.store.paging import Order, Page, Slice
+from catalog.store.read import datasets
 from catalog.store.read.as_of import model_then
-from catalog.store.tables import dataset, edge, job, namespace
+from catalog.store.tables import dataset, dataset_drop, edge, job, namespace
 
 _PLACE: Final = {EntityKind.DATASET: 1, EntityKind.MODEL: 2, EntityKind.JOB: 3}
 """The kinds in the order of the list."""
@@ -64,7 +66,7 @@ def page(connection: Read, wanted: Wanted, page: Page) -> Slice[Orphan]:
     """Those of these kinds of which no edge holds in the window: datasets, models, then jobs, each by name.
 
     A job that has parts is none, whatever its own edges: its parts do the work. What nobody had named by the end of
-    the window was not there.
+    the window was not there, and neither was a dataset that had been dropped before it.
 
     Raises:
         BadRequest: things of such a kind have no lineage of their own.
@@ -105,7 +107,16 @@ def _datasets(connection: Read, kind: EntityKind, wanted: Wanted) -> Select[Any]
         .join(namespace, namespace.c.id == dataset.c.namespace_id)
         .where(dataset.c.id == dataset.c.canonical_id, known, ~or_(*edges))
         .where(is_model if kind is EntityKind.MODEL else ~is_model)
+        .where(~any_of(connection, dataset.c.id, _gone(connection, window)))
     )
+
+
+def _gone(connection: Read, window: Window) -> list[int]:
+    """Datasets that were there at no moment of the window: few are ever dropped."""
+    dropped = select(dataset.c.canonical_id).join(dataset_drop, dataset_drop.c.dataset_id == dataset.c.id)
+    dead = datasets.dead(connection, set(connection.scalars(dropped)))
+    whole = [Interval(window.first, window.last + 1)]
+    return [id for id, holes in dead.items() if not without(whole, holes)]
 
 
 def _jobs(window: Window) -> Select[Any]:

@@ -85,6 +85,9 @@ def test_a_former_name_that_is_written_again_is_reported_with_who_wrote_it(tell:
         "renames": [{"at": moment(11), "before": {"name": "old"}, "after": {"name": "new"}, "run": {"runId": "m"}}],
         "identityConflicts": [],
     }
+    # A run that failed has written nothing.
+    tell(ran("fill", 15, "failed").writing("old").failing())
+    assert one(ask, "new", CONFLICTS)["identityConflicts"] == []
     tell(ran("fill", 20, "again").writing("old"))
     (found,) = one(ask, "new", CONFLICTS)["identityConflicts"]
     assert (found["doubt"], found["since"], found["run"]["runId"]) == ("USED_AGAIN", moment(20), "again")

@@ -12,6 +12,8 @@ from strawberry.schema.config import StrawberryConfig
 
 from catalog.api.graphql.errors import MaskedErrors, UserError
 from catalog.api.graphql.limits import Limits, extensions
+from catalog.api.graphql.schema import execute
+from catalog.store.engine import Database
 
 PRIVATE = "db password=hunter2"
 SOON = 5.0  # seconds; what these bombs cost without the limits is hours
@@ -393,3 +395,14 @@ def test_a_long_name_is_not_quoted_back_many_times():
     result = SCHEMA.execute_sync(query, operation_name="q0")
     assert len(result.errors) == 90
     assert len(json.dumps([error.formatted for error in result.errors])) < 2 * len(query)
+
+
+def test_of_several_operations_none_is_executed_unless_it_is_said_which(database: Database) -> None:
+    query = "query a { one: __typename } mutation b { two: __typename }"
+    several = execute(database, query)
+    assert several.data is None
+    assert [error.message for error in several.errors or []] == [
+        "The query has several operations. Say which of them is meant with `operationName`."
+    ]
+    assert execute(database, query, operation_name="b").data == {"two": "Mutation"}
+    assert execute(database, "query a { one: __typename }").data == {"one": "Query"}
