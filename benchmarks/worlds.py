@@ -239,8 +239,9 @@ def load(database: Database, world: World) -> None:
             if len(rows[job]) >= _CHUNK:
                 _write(database, rows)
         _write(database, rows)
-    with database.write() as connection:
-        connection.exec_driver_sql("ANALYZE")
+    # As autovacuum leaves tables that nobody writes to.
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("ANALYZE" if database.is_sqlite else "VACUUM ANALYZE")
 
 
 @contextmanager
