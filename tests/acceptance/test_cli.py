@@ -130,6 +130,16 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
         assert b"Traceback" not in process.stderr.read()
 
 
+@contextmanager
+def heard(number: signal.Signals) -> Iterator[None]:
+    """See that a program we start hears a signal, though an `&` behind which we were started would make it deaf."""
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 def wait_for_entries(file: Path) -> None:
     """Until the log in a file has something."""
     for _ in range(400):
@@ -144,13 +154,14 @@ def wait_for_entries(file: Path) -> None:
 def test_an_interrupted_ingest_says_what_was_taken_and_can_be_repeated(tmp_path: Path) -> None:
     command = [*CATALOG, "ingest", "-", "--database", "sqlite:///c.db"]
     lines = [event for at in range(300) for event in ran("etl", at)]
-    with subprocess.Popen(command, cwd=tmp_path, env=ENVIRON, stdin=-1, stdout=-1, stderr=-1) as process:  # noqa: S603 - our own program
+    with (
+        heard(signal.SIGINT),
+        subprocess.Popen(command, cwd=tmp_path, env=ENVIRON, stdin=-1, stdout=-1, stderr=-1) as process,  # noqa: S603 - our own program
+    ):
         assert process.stdin
         process.stdin.write(b"\n".join([*lines, b'{"open": "']) + b"x" * 1_100_000)
         process.stdin.flush()
-        while not (tmp_path / "c.db").exists():
-            time.sleep(0.05)
-        time.sleep(1.5)
+        wait_for_entries(tmp_path / "c.db")
         process.send_signal(signal.SIGINT)
         process.stdin.close()
         process.stdin = None
