@@ -4,7 +4,7 @@
 
 Two worlds, on SQLite and PostgreSQL. The first has the shape of Marquez issue 3058: 55,000 jobs, 115,000 edges, and
 answers of about 76 nodes; the bar is 25 ms for the whole GraphQL operation within the process. The others have as
-many edges as `--edges` says (the long form is `--edges 1000000 10000000`, which needs 15 GB of disk and half an hour)
+many edges as `--edges` says (the long form is `--edges 1000000 10000000`, which needs 16 GB of disk and an hour)
 and answers of 100, 1,000 and 10,000 nodes: what a question costs grows with its answer, not with the graph around it.
 The walk alone finds ids, edges and since when they hold; all of it also names, last runs and transformations.
 
