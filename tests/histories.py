@@ -321,6 +321,12 @@ def receive(database: Database, at: int, events: Iterable[bytes]) -> None:
     Ingest(database, clock=lambda: at).accept([Received(event, "test") for event in events])
 
 
+def tell(database: Database, *stories: Iterable[bytes] | bytes) -> None:
+    """Take in single events, and stories of several."""
+    events = [event for story in stories for event in ([story] if isinstance(story, bytes) else story)]
+    Ingest(database).accept([Received(event, "test") for event in events])
+
+
 def cut_in_two(
     data: st.DataObject, whole: Database, beginning: Database, at: tuple[int, int], *, least: int = 0
 ) -> tuple[list[bytes], int]:

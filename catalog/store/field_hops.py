@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from operator import attrgetter
 from typing import Any, Self, TypeAlias
 
@@ -26,7 +27,7 @@ from catalog.domain.words import EntityKind, Node
 from catalog.store.among import Prepared, among, among_found
 from catalog.store.engine import Read
 from catalog.store.flows import all_indirect, doing, in_order, transformations
-from catalog.store.hop import Changes, ColumnName, EdgeKey, Found, Hop, Ways
+from catalog.store.hop import Changes, ColumnName, EdgeKey, Found, Hop, Ways, dataset_of
 from catalog.store.living import Living
 from catalog.store.names import Names
 from catalog.store.rows import by_ids
@@ -151,7 +152,7 @@ class FieldSteps:
         of_jobs = self._of_jobs(begun)
         found = {}
         for up in frontiers:
-            alive = self.living.among([*flows[up], *of_jobs[up]], self._dataset_of)
+            alive = self.living.among([*flows[up], *of_jobs[up]], partial(dataset_of, self.columns))
             found[up] = self._found([*alive, *self._of_runs(begun[up], upstream=up)], upstream=up)
         return found
 
@@ -206,10 +207,6 @@ class FieldSteps:
             self.said[edge] |= ways
         near = 1 if upstream else 0
         return Found([hop for of in hops.values() for hop in of], beside={edge[near] for edge in hops})
-
-    def _dataset_of(self, id: int) -> int:
-        column = self.columns.get(id)
-        return id if column is None else column.dataset
 
     def _read(self, statement: Prepared, given: dict[str, int | Collection[int]]) -> Mapping[bool, list[_Flow]]:
         rows = statement.rows(self.connection, given)

@@ -32,6 +32,12 @@ class ColumnName(NamedTuple):
     name: str
 
 
+def dataset_of(columns: Mapping[int, ColumnName], end: int) -> int:
+    """The dataset that an end of a hop is, or is a column of; a job is itself."""
+    column = columns.get(end)
+    return end if column is None else column.dataset
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Product:
     """As many hops as sources x targets: all inputs and all outputs of one job.

@@ -36,11 +36,6 @@ class Deaths:
     by_job: dict[tuple[int, int], list[Interval]] = field(default_factory=dict)
 
 
-def dead_intervals(connection: Read, datasets: Mapping[int, Sequence[int]]) -> dict[int, list[Interval]]:
-    """The intervals during which these datasets (id: all its names) were dropped. Most have none."""
-    return deaths(connection, datasets).whole
-
-
 def deaths(connection: Read, datasets: Mapping[int, Sequence[int]]) -> Deaths:
     """When these datasets (id: all its names) were dropped, and by whom.
 

@@ -43,9 +43,11 @@ class Living:
         return {id: self._dead[id] for id in mortal}
 
     def holes(self, source: int, target: int, job: int, derivation: int) -> list[Interval]:
-        """When an edge between datasets holds for nobody: an end was gone, or its job had dropped what it goes to."""
-        dead = self.dead((source, target))
-        holes = [hole for intervals in dead.values() for hole in intervals]
+        """When an edge between datasets holds for nobody: an end was gone, or its job had dropped what it goes to.
+
+        Known of ends that `among` or `dead` was asked of before.
+        """
+        holes = [hole for end in {source, target} for hole in self._dead.get(end, ())]
         if derivation != Derivation.DECLARED:
             holes += self._by_job.get((target, job), ())
         return holes

@@ -50,6 +50,12 @@ class _History(NamedTuple):
     writes: list[_Written]
     reads: list[_Read]
     streams: list[_Written]
+    drops: list[int]
+
+    def dropped(self, moment: int) -> int:
+        """When the dataset was last dropped before a moment."""
+        place = bisect_right(self.drops, moment)
+        return self.drops[place - 1] if place else BEGINNING
 
 
 class RunHops:
@@ -78,7 +84,7 @@ class RunHops:
         touched = self._touched([*runs], upstream=upstream) | set(datasets)
         wanted = set(runs)
         for dataset, history in self._history(touched).items():
-            fed = list(self._fed(dataset, history))
+            fed = list(_fed(history))
             if dataset in datasets:
                 yield from self._around(dataset, history, fed, upstream=upstream)
             yield from (hop for hop in fed if hop[1 if upstream else 0] in wanted)
@@ -89,14 +95,14 @@ class RunHops:
         """What a dataset stands for: what was there when the window began, and what came in it."""
         later = {written.at for written in history.writes if written.at > self.since}
         moments = (self.since, *sorted(later))
-        there, *rest = (self._before(dataset, history.writes, _Read(at, 0, None, at)) for at in moments)
+        there, *rest = (_before(history.writes, _Read(at, 0, None, at), history.dropped(at)) for at in moments)
         shown = [written for written in (there, *rest) if written]
         if upstream:
             yield from ((written.run, dataset, written.at) for written in shown)
             return
         writers = {written.run for written in shown}
         yield from ((dataset, reader, at) for writer, reader, at in fed if writer in writers)
-        if there is None and self._dropped(dataset, self.since) == BEGINNING:
+        if there is None and history.dropped(self.since) == BEGINNING:
             known = {reader for _, reader, _ in fed}
             yield from ((dataset, one.run, one.at) for one in history.reads if one.run not in known)
 
@@ -132,7 +138,7 @@ class RunHops:
     def _history(self, datasets: Collection[int]) -> dict[int, _History]:
         """Every write and read of these datasets until the window's end, each in order of time."""
         self.names.learn(datasets)
-        history: dict[int, _History] = defaultdict(lambda: _History([], [], []))
+        history: dict[int, _History] = defaultdict(lambda: _History([], [], [], []))
         if not datasets:
             return history
         names = self.names.of(datasets)
@@ -145,56 +151,55 @@ class RunHops:
         )
         for row in rows:
             _note(row, history[self.names.canonical[row.dataset_id]], self.until)
-        for of in history.values():
+        dead = self.living.dead(history) if self.living.needed else {}
+        for id, of in history.items():
+            of.drops.extend(start for start, _ in dead.get(id, ()))
             of.writes.sort(key=lambda written: written[:2])
             of.reads.sort(key=lambda reading: reading[:2])
             of.streams.extend(written for written in of.writes if written.until > written.at)
         return history
 
-    def _fed(self, dataset: int, history: _History) -> Iterator[tuple[int, int, int]]:
-        """(writing run, reading run, since when) of all that was read."""
-        labelled: dict[str | None, list[_Written]] = defaultdict(list)
-        for written in history.writes:
-            labelled[written.label].append(written)
-        for reading in history.reads:
-            # Labels come again: a table that was dropped and made anew counts its versions from the start.
-            same = [] if reading.label is None else labelled.get(reading.label, [])
-            got = self._before(dataset, same, reading) or self._after(dataset, same, reading)
-            got = got or self._before(dataset, history.writes, reading)
-            if got:
-                yield got.run, reading.run, reading.at
-            if reading.label is not None and reading.until == reading.at:
-                continue  # It says which version it read, and that is all it did.
-            yield from self._besides(dataset, history, reading)
 
-    def _before(self, dataset: int, writes: Sequence[_Written], reading: _Read) -> _Written | None:
-        """The last write before a read; a run that reads what it writes itself read what was there before."""
-        dropped = self._dropped(dataset, reading.at)
-        place = bisect_right(writes, reading.at, key=attrgetter("at"))
-        while place and writes[place - 1].at > dropped:
-            place -= 1
-            if writes[place].run != reading.run:
-                return writes[place]
-        return None
+def _fed(history: _History) -> Iterator[tuple[int, int, int]]:
+    """(writing run, reading run, since when) of all that was read."""
+    labelled: dict[str | None, list[_Written]] = defaultdict(list)
+    for written in history.writes:
+        labelled[written.label].append(written)
+    for reading in history.reads:
+        dropped = history.dropped(reading.at)
+        # Labels come again: a table that was dropped and made anew counts its versions from the start.
+        same = [] if reading.label is None else labelled.get(reading.label, [])
+        got = _before(same, reading, dropped) or _after(same, reading, dropped)
+        got = got or _before(history.writes, reading, dropped)
+        if got:
+            yield got.run, reading.run, reading.at
+        if reading.label is not None and reading.until == reading.at:
+            continue  # It says which version it read, and that is all it did.
+        yield from _besides(history, reading, dropped)
 
-    def _after(self, dataset: int, writes: Sequence[_Written], reading: _Read) -> _Written | None:
-        """The first write behind the last drop before a read."""
-        dropped = self._dropped(dataset, reading.at)
-        return next((one for one in writes if one.run != reading.run and one.at > dropped), None)
 
-    def _besides(self, dataset: int, history: _History, reading: _Read) -> Iterator[tuple[int, int, int]]:
-        """What is written while it is read: a writer or a reader that streams."""
-        dropped = self._dropped(dataset, reading.at)
-        begun = (written for written in history.streams if dropped < written.at <= reading.at < written.until)
-        first, last = (bisect_right(history.writes, at, key=attrgetter("at")) for at in (reading.at, reading.until))
-        for written in (*begun, *history.writes[first:last]):
-            if written.run != reading.run:
-                yield written.run, reading.run, max(written.at, reading.at)
+def _before(writes: Sequence[_Written], reading: _Read, dropped: int) -> _Written | None:
+    """The last write before a read, since a drop; a run that reads what it writes itself read what was there before."""
+    place = bisect_right(writes, reading.at, key=attrgetter("at"))
+    while place and writes[place - 1].at > dropped:
+        place -= 1
+        if writes[place].run != reading.run:
+            return writes[place]
+    return None
 
-    def _dropped(self, dataset: int, moment: int) -> int:
-        """When the dataset was last dropped before a moment."""
-        dead = self.living.dead([dataset]).get(dataset, ()) if self.living.needed else ()
-        return max((start for start, _ in dead if start <= moment), default=BEGINNING)
+
+def _after(writes: Sequence[_Written], reading: _Read, dropped: int) -> _Written | None:
+    """The first write since a drop."""
+    return next((one for one in writes if one.run != reading.run and one.at > dropped), None)
+
+
+def _besides(history: _History, reading: _Read, dropped: int) -> Iterator[tuple[int, int, int]]:
+    """What is written while it is read: a writer or a reader that streams."""
+    begun = (written for written in history.streams if dropped < written.at <= reading.at < written.until)
+    first, last = (bisect_right(history.writes, at, key=attrgetter("at")) for at in (reading.at, reading.until))
+    for written in (*begun, *history.writes[first:last]):
+        if written.run != reading.run:
+            yield written.run, reading.run, max(written.at, reading.at)
 
 
 def _note(row: Row[Any], history: _History, until: int) -> None:

@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, FromClause, case, exists, func, or_, select
 
-from catalog.domain.words import STREAMING, Role
+from catalog.domain.words import Role
 from catalog.store.among import Prepared, among
 from catalog.store.dialect import listed
 from catalog.store.engine import Read
 from catalog.store.names import Names
 from catalog.store.tables import job, log_entry, run, run_statement, statement_dataset
+from catalog.store.uses import STREAMS
 
 
 class Asked(NamedTuple):
@@ -70,9 +71,8 @@ def _completed(connection: Read, asked: list[tuple[int, int]]) -> dict[tuple[int
         .scalar_subquery()
     )
     # The completions of a stream change nothing.
-    streams = func.coalesce(job.c.processing_type, "") == STREAMING
     found = select(wanted.c.job, wanted.c.moment, last.label("run")).join(job, job.c.id == wanted.c.job)
-    chosen = found.where(~streams).subquery()
+    chosen = found.where(~STREAMS).subquery()
     rows = connection.execute(
         select(chosen.c.job, chosen.c.moment, run.c.completed_at, run.c.id).join(chosen, chosen.c.run == run.c.id)
     )

@@ -11,7 +11,7 @@ from sqlalchemy import and_, select
 from catalog.domain.words import EntityKind, Node
 from catalog.store.dialect import any_of
 from catalog.store.engine import Read
-from catalog.store.liveness import dead_intervals
+from catalog.store.liveness import deaths
 from catalog.store.read import datasets, jobs, subjects
 from catalog.store.tables import dataset, namespace
 
@@ -72,5 +72,5 @@ def _read_datasets(connection: Read, canonical: Collection[int], found: dict[int
             source.kind = EntityKind.MODEL
     for owner, columns in datasets.columns(connection, canonical).items():
         found[owner].columns += columns
-    for owner, intervals in dead_intervals(connection, members).items():
+    for owner, intervals in deaths(connection, members).whole.items():
         found[owner].gone = any(interval.start <= _NOW < interval.end for interval in intervals)

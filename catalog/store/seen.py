@@ -19,7 +19,7 @@ from catalog.domain.lineage import Question
 from catalog.domain.timeline import BEGINNING, Interval, Window, joined, without
 from catalog.domain.words import Derivation, EntityKind, Granularity
 from catalog.store.dialect import any_of, listed
-from catalog.store.hop import NO_JOB, EdgeKey
+from catalog.store.hop import NO_JOB, EdgeKey, dataset_of
 from catalog.store.sayers import Asked, last_begun, last_completed
 from catalog.store.steps import Steps
 from catalog.store.tables import declaration, edge, field_edge
@@ -75,7 +75,7 @@ class Sight:
         window = self.question.window
         wide = self.steps.over(Window(BEGINNING, window.last))
         for key, pieces in _pieces(wide, doubtful).items():
-            source, target = (_dataset(wide, end) for end in key[:2])
+            source, target = (dataset_of(wide.columns, end) for end in key[:2])
             gone = wide.living.holes(source, target, key[2], key[3]) if wide.living.needed else []
             held = [piece for piece in without(joined(pieces), gone) if window.holds(*piece)]
             if held:
@@ -84,13 +84,12 @@ class Sight:
     def _doubtful(self, spans: Spans) -> list[EdgeKey]:
         """Edges of which there are rows before those that were found, or an end that was ever dropped."""
         steps = self.steps
-        kinds = steps.kinds
-        of_runs = {id for key in spans for id in key[:2] if kinds.get(id) is EntityKind.RUN}
+        of_runs = {id for id, kind in steps.kinds.items() if kind is EntityKind.RUN}
         keys = [key for key in spans if key[0] not in of_runs and key[1] not in of_runs]
         sure = {key for key in keys if key in steps.passed_on}
         if steps.living.needed:
-            dead = steps.living.dead({_dataset(steps, end) for key in keys for end in key[:2]})
-            sure |= {key for key in keys if any(_dataset(steps, end) in dead for end in key[:2])}
+            dead = steps.living.dead({dataset_of(steps.columns, end) for key in keys for end in key[:2]})
+            sure |= {key for key in keys if any(dataset_of(steps.columns, end) in dead for end in key[:2])}
         rest = [key for key in keys if key not in sure]
         older = self._older(rest, spans)
         return [*sure, *self._preceded([key for key in rest if key[2] == NO_JOB or key[2] in older], spans)]
@@ -133,7 +132,7 @@ class Sight:
 
     def _owners(self, key: EdgeKey) -> list[int]:
         """Whose rows say an edge: a job, or a dataset under one of its names."""
-        return [key[2]] if key[2] != NO_JOB else self._names(_dataset(self.steps, key[1]))
+        return [key[2]] if key[2] != NO_JOB else self._names(dataset_of(self.steps.columns, key[1]))
 
     def _ids(self, end: int) -> list[int]:
         """An end of an edge as rows may have it."""
@@ -146,7 +145,7 @@ class Sight:
         return self.steps.living.names.of([dataset])
 
     def _asked(self, key: EdgeKey, at: int) -> Asked:
-        ends = (_dataset(self.steps, end) for end in key[:2])
+        ends = (dataset_of(self.steps.columns, end) for end in key[:2])
         return Asked(key[2], at, *(0 if end in self.steps.kinds else end for end in ends))
 
     def _declared(self, moments: Mapping[EdgeKey, int]) -> dict[EdgeKey, int]:
@@ -178,12 +177,6 @@ class Sight:
         for owner, source, target, job in rows:
             owners[shown.get(source, source), shown[target], job].append(owner)
         return owners
-
-
-def _dataset(steps: Steps, end: int) -> int:
-    """The dataset that an end of an edge is, or is a column of; a job is itself."""
-    column = steps.columns.get(end)
-    return end if column is None else column.dataset
 
 
 def _pieces(wide: Steps, keys: Collection[EdgeKey]) -> dict[EdgeKey, list[Interval]]:

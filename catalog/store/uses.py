@@ -17,6 +17,9 @@ from catalog.store.dialect import any_of
 from catalog.store.engine import Read
 from catalog.store.tables import job, run, run_dataset, run_statement, statement_dataset
 
+STREAMS: ColumnElement[bool] = func.coalesce(job.c.processing_type, "") == STREAMING
+"""Whether a job is not expected to end."""
+
 
 class Said(NamedTuple):
     """The columns of one saying that an activity used a dataset."""
@@ -88,5 +91,4 @@ def wrote() -> ColumnElement[bool]:
     A batch run that failed, or was aborted, has not.
     """
     ended_badly = run.c.completed_at.is_(None) & or_(run.c.failed_at.is_not(None), run.c.aborted_at.is_not(None))
-    streams = func.coalesce(job.c.processing_type, "") == STREAMING
-    return or_(run.c.id.is_(None), ~ended_badly, streams)
+    return or_(run.c.id.is_(None), ~ended_badly, STREAMS)

@@ -97,14 +97,19 @@ def test_a_database_that_cannot_be_reached_is_unavailable(tmp_path: object) -> N
         database.close()
 
 
+def end_sessions(database: Database, *pids: int) -> None:
+    with database.write() as killer:
+        for pid in pids:
+            killer.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+
+
 def test_a_connection_that_the_server_closed_is_replaced(postgres_url: str) -> None:
     database, other = Database(postgres_url), Database(postgres_url)
 
     def lose_the_connection() -> None:
         with database.read() as connection:
             mine = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
-            with other.write() as killer:
-                killer.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": mine})
+            end_sessions(other, mine)
             connection.exec_driver_sql("SELECT 1")
 
     with pytest.raises(Unavailable):
@@ -120,9 +125,7 @@ def test_a_connection_that_was_closed_while_nobody_used_it_is_replaced_unnoticed
     database, other = Database(postgres_url), Database(postgres_url)
     with database.read() as one, database.read() as two:
         mine = [connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one() for connection in (one, two)]
-    with other.write() as killer:
-        for pid in mine:
-            killer.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+    end_sessions(other, *mine)
     monkeypatch.setattr(engine, "_FRESH_SECONDS", 0.0)
 
     assert _names(database) == []

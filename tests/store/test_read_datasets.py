@@ -9,12 +9,12 @@ import pytest
 from builders import also_known_as, columns, declared_dataset, dropped, facet, micros, ran
 from catalog.domain.ids import dataset_id
 from catalog.domain.words import Node, Scope
-from catalog.ingest.accept import Ingest, Received
 from catalog.store.engine import Database
 from catalog.store.paging import Page
 from catalog.store.read import datasets, facets, subjects, versions
 from catalog.store.read.datasets import DatasetFilter
 from catalog.store.read.snapshot import snapshot
+from histories import tell
 
 TABLE, PATH = dataset_id("shop", "table"), dataset_id("shop", "path")
 
@@ -24,10 +24,6 @@ SAID = [
     declared_dataset("table", 2, schema=columns(c="int"), tags=facet(tags=[{"key": "k", "value": "1"}])),
     declared_dataset("path", 3, tags=facet(tags=[{"key": "k", "value": "1"}, {"key": "l", "value": "2"}])),
 ]
-
-
-def tell(database: Database, *events: bytes) -> None:
-    Ingest(database).accept([Received(event, "test") for event in events])
 
 
 @pytest.mark.parametrize("order", list(permutations(range(4)))[::5], ids=str)

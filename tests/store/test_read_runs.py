@@ -7,17 +7,13 @@ import pytest
 from builders import also_known_as, dataset, facet, micros, ran
 from catalog.domain.ids import dataset_id, job_id, run_id
 from catalog.domain.words import RunState
-from catalog.ingest.accept import Ingest, Received
 from catalog.store.engine import Database
 from catalog.store.paging import Page
 from catalog.store.read import events, runs
 from catalog.store.read.runs import RunFilter
+from histories import tell
 
 JOB = job_id("shop", "j")
-
-
-def tell(database: Database, *stories: bytes) -> None:
-    Ingest(database).accept([Received(event, "test") for event in stories])
 
 
 def test_facets_of_a_run_are_read_from_its_latest_events_only(database: Database, monkeypatch: pytest.MonkeyPatch):

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import pytest
 
 from builders import declared_job, dropped, entry, facet, micros, ran, renamed
 from catalog.domain.lineage import EntityRef, Question
 from catalog.domain.timeline import NOW, Window
 from catalog.domain.words import Direction, EntityKind, Granularity
-from catalog.ingest.accept import Ingest, Received
 from catalog.store.engine import Database
 from catalog.store.lineage import answer
-
-
-def tell(database: Database, *stories: Iterable[bytes] | bytes) -> None:
-    events = [event for story in stories for event in ([story] if isinstance(story, bytes) else story)]
-    Ingest(database).accept([Received(event, "test") for event in events])
+from histories import tell
 
 
 def hops(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import select
@@ -11,18 +10,13 @@ from builders import declared_dataset, declared_job, drawn_from, dropped, entry,
 from catalog.domain.lineage import EntityRef, Question
 from catalog.domain.timeline import NOW, Window
 from catalog.domain.words import EntityKind, Granularity
-from catalog.ingest.accept import Ingest, Received
 from catalog.store.engine import Database
 from catalog.store.lineage import answer
 from catalog.store.tables import run
+from histories import tell
 
 Seen = tuple[float, float, str | None]
 """The first and the last time, in minutes, and the run."""
-
-
-def tell(database: Database, *stories: Iterable[bytes] | bytes) -> None:
-    events = [event for story in stories for event in ([story] if isinstance(story, bytes) else story)]
-    Ingest(database).accept([Received(event, "test") for event in events])
 
 
 def seen(

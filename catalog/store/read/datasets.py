@@ -15,7 +15,7 @@ from catalog.store import paging
 from catalog.store.among import among_found
 from catalog.store.dialect import any_of
 from catalog.store.engine import Read
-from catalog.store.liveness import dead_intervals
+from catalog.store.liveness import deaths
 from catalog.store.paging import Order, Page, Slice
 from catalog.store.read.subjects import SPEAKER, begins, contains, last, said_last
 from catalog.store.tables import (
@@ -191,7 +191,7 @@ def dead(connection: Read, ids: Collection[int]) -> dict[int, list[Interval]]:
     names: dict[int, list[int]] = defaultdict(list)
     for owner, name in rows:
         names[owner].append(name)
-    return {id: joined(intervals) for id, intervals in dead_intervals(connection, names).items()}
+    return {id: joined(intervals) for id, intervals in deaths(connection, names).whole.items()}
 
 
 def _matching(connection: Read, wanted: DatasetFilter) -> Select[Any]:
