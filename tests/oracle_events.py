@@ -131,12 +131,24 @@ class Statement:
     flows: set[Flow] = field(default_factory=set)
     mentioned: set[Node] = field(default_factory=set)
     is_explicit: bool = False
+    renames: set[tuple[Name, Name]] = field(default_factory=set)  # (former name, new one)
 
     def derivation(self, how: str) -> str:
         return "DECLARED" if self.declared else how
 
     def dataset_edges(self) -> Iterator[Edge]:
-        """Dataset to dataset, through the statement's job."""
+        """Dataset to dataset, through the statement's job; a dataset is not made of itself by getting a new name."""
+        was = {old for old, new in self.renames if old in self.inputs and new in self.outputs}
+        becomes = {new for old, new in self.renames if old in was and new in self.outputs}
+        for edge in self.named_edges():
+            source, target = (end[1:] for end in edge[:2])
+            # Several that are listed as renamed have nothing to do with each other, unless somebody says so.
+            supposed = source in was and target in becomes and not (self.is_explicit or target in self.columns)
+            if (source, target) not in self.renames and not supposed:
+                yield edge
+
+    def named_edges(self) -> Iterator[Edge]:
+        """The same, with renames taken for flows."""
         for source, target in self.entries:
             if source[0] == target[0] == "DATASET":
                 yield source, target, self.job, self.derivation("EXPLICIT")
@@ -150,7 +162,8 @@ class Statement:
         """How values change from column to column, or between what is said without one."""
         how_known = self.derivation("EXPLICIT" if self.is_explicit else "COLUMN")
         for source, target, how in self.flows:
-            yield (source, target, self.job, how_known), how
+            if (source[1:3], target[1:3]) not in self.renames:
+                yield (source, target, self.job, how_known), how
 
     def job_edges(self) -> Iterator[Edge]:
         """The graph in which jobs are nodes too."""
@@ -158,10 +171,10 @@ class Statement:
         if own:
             yield from ((node(name), own, self.job, self.how_touched(name, "in")) for name in self.inputs)
             yield from ((own, node(name), self.job, self.how_touched(name, "out")) for name in self.outputs)
-        for source, target, _, derivation in self.dataset_edges():
-            if not own:
-                yield source, target, None, derivation
-            elif derivation != "IMPLICIT":
+        if not own:
+            yield from self.dataset_edges()
+        for source, target, _, derivation in self.named_edges() if own else ():
+            if derivation != "IMPLICIT":
                 yield source, own, self.job, derivation
                 yield own, target, self.job, derivation
         for source, target in self.entries:
@@ -200,6 +213,8 @@ def statement(job: Name, events: Iterable[Event], *, declared: bool = False) -> 
             said.outputs.add(name)
             columns[name] |= column_sources(part)
             flows |= column_flows(name, part)
+        for name, part in (*event.mentions("inputs"), *event.mentions("outputs")):
+            said.renames |= {(before, name) for before in [former_name(name, part)] if before}
         if explicit := event.facet("job", "lineage"):
             said.is_explicit = True
             for entry in explicit["entries"]:
@@ -216,6 +231,7 @@ def declaration(event: Event) -> Statement:
         return statement(name_of(event.body["job"]), [event], declared=True)
     said = Statement(None, declared=True)
     own = name_of(event.body["dataset"])
+    said.renames = {(before, own) for before in [former_name(own, event.body["dataset"])] if before}
     if explicit := event.facet("dataset", "lineage"):
         said.is_explicit = True
         _read_entry(said, explicit, node(own))

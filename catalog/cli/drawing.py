@@ -74,7 +74,7 @@ def named(node: LineageNode) -> str:
     return visible(shlex.join(words))
 
 
-def as_json(lineage: Lineage, jobs: JobNames, as_of: int | None) -> dict[str, object]:
+def as_json(lineage: Lineage, jobs: JobNames, as_of: int | None, recorded: int | None) -> dict[str, object]:
     """The answer with the names GraphQL has for its parts; ids are good within one answer."""
     return {
         "nodes": [
@@ -97,7 +97,7 @@ def as_json(lineage: Lineage, jobs: JobNames, as_of: int | None) -> dict[str, ob
             for edge in lineage.edges
         ],
         "truncated": lineage.truncated, "truncatedBy": lineage.truncated_by, "depthReached": lineage.depth_reached,
-        "asOf": shown_time(as_of),
+        "asOf": shown_time(as_of), "recordedAsOf": shown_time(recorded),
     }  # fmt: skip
 
 

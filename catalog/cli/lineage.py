@@ -113,19 +113,19 @@ def lineage(
         jobs = known.ask(_job_names, found)
     format = Format.JSON if as_json else format
     if out is not None:
-        _save(out, _text(found, jobs, question, format))
+        _save(out, _text(found, jobs, question, until, format))
     elif format is Format.TREE:
         for branch in drawing.tree(found, jobs, question.direction):
             _tell_tree(branch)
         if found.truncated:
             tell(drawing.cut(found))
     else:
-        tell(_text(found, jobs, question, format))
+        tell(_text(found, jobs, question, until, format))
     if found.truncated:
         say(f"The answer is not whole: {found.truncated_by} cut it. Raise it, or ask for less --depth.")
 
 
-def _text(found: Lineage, jobs: JobNames, question: Question, format: Format) -> str:
+def _text(found: Lineage, jobs: JobNames, question: Question, recorded: int | None, format: Format) -> str:
     import orjson
 
     from catalog import pictures
@@ -135,13 +135,13 @@ def _text(found: Lineage, jobs: JobNames, question: Question, format: Format) ->
     match format:
         case Format.JSON:
             as_of = None if question.window == NOW else question.window.first
-            return orjson.dumps(drawing.as_json(found, jobs, as_of), option=orjson.OPT_INDENT_2).decode()
+            return orjson.dumps(drawing.as_json(found, jobs, as_of, recorded), option=orjson.OPT_INDENT_2).decode()
         case Format.DOT:
             return drawing.as_dot(found, jobs)
         case Format.MERMAID:
             return drawing.as_mermaid(found, jobs)
         case Format.SVG:
-            return pictures.svg(found, jobs, question.window).rstrip("\n")
+            return pictures.svg(found, jobs, question.window, recorded=recorded).rstrip("\n")
         case Format.TREE:
             trees = map(drawing.indented, drawing.tree(found, jobs, question.direction))
             return "\n".join([*trees, *([drawing.cut(found)] if found.truncated else [])])

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from itertools import product
+from typing import Final, TypeAlias
 
 from catalog.domain.lineage import Lineage, LineageEdge, LineageNode
 
 SEEN: Final = ("job", "derivation", "transformations", "masked")
 """What of an edge can change: everything but when it held and which run confirmed it."""
+
+Ids: TypeAlias = Mapping[int, int]
+_SAME: Final[Ids] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,28 +28,31 @@ class ChangedEdge:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What came, what went and what changed from one answer to the other; `moved` nodes have another depth.
+    """What came, what went and what changed from one answer to the other.
 
+    `nodes_changed` have another depth, or are shown under another name.
     Each list is in the order of the answer its items are from.
     """
 
     nodes_added: tuple[LineageNode, ...]
     nodes_removed: tuple[LineageNode, ...]
-    nodes_moved: tuple[tuple[LineageNode, LineageNode], ...]
+    nodes_changed: tuple[tuple[LineageNode, LineageNode], ...]
     edges_added: tuple[LineageEdge, ...]
     edges_removed: tuple[LineageEdge, ...]
     edges_changed: tuple[ChangedEdge, ...]
 
 
-def difference(before: Lineage, after: Lineage) -> Difference:
+def difference(before: Lineage, after: Lineage, ids: Ids = _SAME, other_ids: Ids = _SAME) -> Difference:
     """From `before` to `after`.
+
+    What is known of names may differ between the two: `ids` answers what id things of `before` have where `after` was
+    found, `other_ids` what id those of `after` have where `before` was; of things that have the same one, nothing.
 
     Edges with the same ends are the same where all of `SEEN` is; what is left of each pair of ends is compared by
     job, and then one with another, since a job that takes over from another changes the edge.
     """
-    old, new = ({node.id: node for node in answer.nodes} for answer in (before, after))
-    both = [(old[id], node) for id, node in new.items() if id in old]
-    gone, come = _by_ends(before.edges), _by_ends(after.edges)
+    old, new = _by_id(before.nodes, ids), _by_id(after.nodes, other_ids)
+    gone, come = _by_ends(before.edges, ids), _by_ends(after.edges, other_ids)
     removed: list[LineageEdge] = []
     added: list[LineageEdge] = []
     changed: list[ChangedEdge] = []
@@ -56,13 +63,28 @@ def difference(before: Lineage, after: Lineage) -> Difference:
         removed += [edge for edge in here if not any(edge is one for one, _ in pairs)]
         added += [edge for edge in there if not any(edge is other for _, other in pairs)]
     return Difference(
-        tuple(node for id, node in new.items() if id not in old),
-        tuple(node for id, node in old.items() if id not in new),
-        tuple((one, other) for one, other in both if one.depth != other.depth),
+        tuple(node for id, nodes in new.items() if id not in old for node in nodes),
+        tuple(node for id, nodes in old.items() if id not in new for node in nodes),
+        tuple(pair for id, nodes in new.items() if id in old for pair in _changed(old[id], nodes)),
         tuple(added),
         tuple(removed),
         tuple(changed),
     )
+
+
+def _by_id(nodes: Iterable[LineageNode], ids: Ids) -> dict[int, list[LineageNode]]:
+    """The nodes of an answer; several are what others know to be one."""
+    by_id: dict[int, list[LineageNode]] = defaultdict(list)
+    for node in nodes:
+        by_id[ids.get(node.id, node.id)].append(node)
+    return by_id
+
+
+def _changed(old: list[LineageNode], new: list[LineageNode]) -> Iterator[tuple[LineageNode, LineageNode]]:
+    """Which node became which other one, of those that are the same thing; there are several on one side at most."""
+    for one, other in product(old, new):
+        if (one.depth, one.namespace, one.name) != (other.depth, other.namespace, other.name):
+            yield one, other
 
 
 def differing(one: LineageEdge, other: LineageEdge) -> tuple[str, ...]:
@@ -74,10 +96,10 @@ def _seen(edge: LineageEdge) -> tuple[object, ...]:
     return edge.job_id, edge.derivation, frozenset(edge.transformations), edge.masked
 
 
-def _by_ends(edges: Iterable[LineageEdge]) -> dict[tuple[int, int], list[LineageEdge]]:
+def _by_ends(edges: Iterable[LineageEdge], ids: Ids) -> dict[tuple[int, int], list[LineageEdge]]:
     by_ends: dict[tuple[int, int], list[LineageEdge]] = defaultdict(list)
     for edge in edges:
-        by_ends[edge.source, edge.target].append(edge)
+        by_ends[ids.get(edge.source, edge.source), ids.get(edge.target, edge.target)].append(edge)
     return by_ends
 
 

@@ -7,10 +7,12 @@ law 5: explicit entries, else columns, else inputs x outputs (kept as inputs + o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import NamedTuple
 
 import msgspec
+from msgspec import structs
 
 from catalog.domain.changes import Transformation
 from catalog.domain.ids import digest_key, field_id, key
@@ -47,7 +49,9 @@ class Statement(Record, frozen=True):
     `explicit` is whether any of them carried a lineage facet; `targets` are the targets that it named. `sourceless`
     are those of which it said that they have no source, which is more than to name none. `code` is where the job's
     code was. `through` is the job that a person says an edge goes through: see `domain.manual`. `reads` and `writes`
-    have the datasets that entries say the job read and wrote, be they among its inputs and outputs or not.
+    have the datasets that entries say the job read and wrote, be they among its inputs and outputs or not. `renames`
+    are pairs of the name that a dataset gives up and the one that it gets: to read the one and write the other is no
+    flow between them.
     """
 
     inputs: frozenset[int] = frozenset()
@@ -61,6 +65,7 @@ class Statement(Record, frozen=True):
     through: frozenset[int] = frozenset()
     reads: frozenset[int] = frozenset()
     writes: frozenset[int] = frozenset()
+    renames: frozenset[tuple[int, int]] = frozenset()
 
     def __or__(self, other: Statement) -> Statement:
         """The union: commutative, associative, idempotent."""
@@ -76,6 +81,7 @@ class Statement(Record, frozen=True):
             self.through | other.through,
             self.reads | other.reads,
             self.writes | other.writes,
+            self.renames | other.renames,
         )
 
     def used(self, role: Role) -> frozenset[int]:
@@ -83,6 +89,35 @@ class Statement(Record, frozen=True):
         if role is Role.OUTPUT:
             return self.outputs | self.writes
         return self.inputs | self.reads | {flow.source.id for flow in self.columns}
+
+    @property
+    def datasets(self) -> frozenset[int]:
+        """Every dataset that it names, under the names that it uses."""
+        flows = self.columns | self.entries
+        ends = {end for flow in flows for end in (flow.source, flow.target)} | self.targets | self.sourceless
+        return self.used(Role.INPUT) | self.used(Role.OUTPUT) | {end.id for end in ends if end.node == Node.DATASET}
+
+    def under(self, shown: Mapping[int, int]) -> Statement:
+        """The same said under the names that datasets are shown by; `shown` has the ids of those, by that of any.
+
+        Which of its names a dataset gets is not said of it then.
+        """
+
+        def named(ids: frozenset[int]) -> frozenset[int]:
+            return frozenset(shown[id] for id in ids)
+
+        def end(one: End) -> End:
+            return one._replace(id=shown[one.id]) if one.node == Node.DATASET else one
+
+        def flows(said: frozenset[Flow]) -> frozenset[Flow]:
+            return frozenset(one._replace(source=end(one.source), target=end(one.target)) for one in said)
+
+        return structs.replace(
+            self, inputs=named(self.inputs), outputs=named(self.outputs), reads=named(self.reads),
+            writes=named(self.writes), columns=flows(self.columns), entries=flows(self.entries),
+            targets=frozenset(map(end, self.targets)), sourceless=frozenset(map(end, self.sourceless)),
+            renames=frozenset(),
+        )  # fmt: skip
 
     @property
     def says_lineage(self) -> bool:
@@ -101,8 +136,10 @@ class Statement(Record, frozen=True):
             sorted(self.code),
         )
         # Nothing is written of what hardly anybody says: the ids of all other statements stay what they were.
-        if self.sourceless or self.through or self.reads or self.writes:
+        if self.sourceless or self.through or self.reads or self.writes or self.renames:
             said = (*said, sorted(self.sourceless), sorted(self.through), sorted(self.reads), sorted(self.writes))
+        if self.renames:
+            said = (*said, sorted(self.renames))
         return _encoder.encode(said)
 
     @staticmethod
@@ -121,6 +158,7 @@ class Statement(Record, frozen=True):
             frozenset(said.through),
             frozenset(said.reads),
             frozenset(said.writes),
+            frozenset(said.renames),
         )
 
 
@@ -128,7 +166,7 @@ NOTHING_SAID = Statement()
 
 
 class _Wire(msgspec.Struct, array_like=True):
-    """What `encode` wrote; of the last four there may be nothing."""
+    """What `encode` wrote; of the last five there may be nothing."""
 
     inputs: list[int]
     outputs: list[int]
@@ -141,6 +179,7 @@ class _Wire(msgspec.Struct, array_like=True):
     through: list[int] = []
     reads: list[int] = []
     writes: list[int] = []
+    renames: list[tuple[int, int]] = []
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -156,8 +195,8 @@ class Edge(NamedTuple):
     """An edge of the graph: what the `edge` table holds besides its owner and its interval.
 
     THROUGH rows of one owner multiply only within one `group`. It is 0 unless several runs speak at once (a job
-    that never completed), where inputs of one run must not meet outputs of another. Of a manual edge, which its
-    owner says no job of, it is the job that the edge goes through, 0 for none.
+    that never completed), where inputs of one run must not meet outputs of another; or what is RENAMED is among them.
+    Of a manual edge, which its owner says no job of, it is the job that the edge goes through, 0 for none.
     """
 
     source_node: int
@@ -167,6 +206,10 @@ class Edge(NamedTuple):
     conduct: int
     derivation: int
     group: int = 0
+
+
+RENAMED = 1
+"""The group of former names, and of all outputs that are no new names: see `_apart`."""
 
 
 class FieldEdge(NamedTuple):
@@ -214,10 +257,12 @@ def resolve(statement: Statement, job: int | None, *, declared: bool) -> Edges:
     else:
         flows = frozenset(flow for flow in statement.columns if flow.target.id in statement.outputs)
         strength = Derivation.COLUMN
-    edges = {_flow_edge(flow, strength) for flow in flows}
+    between = {flow for flow in flows if (flow.source.id, flow.target.id) not in statement.renames}
+    edges = {_flow_edge(flow, strength) for flow in between}
     if job is not None:
-        edges |= _boundary(statement, flows, job, strength, {(e.source_id, e.target_id) for e in edges})
-    fields = {_field_edge(f, strength) for f in flows if f.source.column or f.target.column or f.type}
+        own = _boundary(statement, flows, job, strength, {(e.source_id, e.target_id) for e in edges})
+        edges |= _apart(own, statement.renames) if statement.renames else own
+    fields = {_field_edge(f, strength) for f in between if f.source.column or f.target.column or f.type}
     fields |= {_field_edge(Flow(NOWHERE, end), strength) for end in _without_source(statement, job)}
     if through:
         edges = {edge._replace(group=through) for edge in edges}
@@ -243,7 +288,8 @@ def _without_source(statement: Statement, job: int | None) -> frozenset[End]:
 def grouped(edges: Edges, group: int) -> Edges:
     """The same edges as one run's among several that speak at once: see `Edge`."""
     return Edges(
-        frozenset(e._replace(group=group) if e.conduct == Conduct.THROUGH else e for e in edges.edges),
+        # Two groups of a run stay two: keys that differ in their last bit alone are none.
+        frozenset(e._replace(group=group ^ e.group) if e.conduct == Conduct.THROUGH else e for e in edges.edges),
         edges.fields,
     )
 
@@ -289,6 +335,25 @@ def _boundary(
         conduct, derivation = standing(dataset, flowing=flowing, better_said=flowing)
         edges.add(Edge(Node.JOB, job, Node.DATASET, dataset, conduct, derivation))
     return {edge for edge in edges if (edge.source_id, edge.target_id) not in known}
+
+
+def _apart(edges: set[Edge], renames: frozenset[tuple[int, int]]) -> set[Edge]:
+    """Inputs x outputs without what is read and written only as it gets another name.
+
+    Former names flow into all outputs but new names, other inputs into all. To leave out single pairs was refused: of
+    a thousand tables that are renamed at once, a thousand times a thousand would be left.
+    """
+    through = [edge for edge in edges if edge.conduct == Conduct.THROUGH]
+    read, written = {edge.source_id for edge in through}, {edge.target_id for edge in through}
+    done = [(former, new) for former, new in renames if former in read and new in written]
+    former, new = {one for one, _ in done}, {one for _, one in done}
+
+    def groups(edge: Edge) -> tuple[int, ...]:
+        if edge.target_node == Node.JOB:
+            return (RENAMED,) if edge.source_id in former else (edge.group,)
+        return (edge.group,) if edge.target_id in new else (edge.group, RENAMED)
+
+    return {*edges.difference(through), *(edge._replace(group=one) for edge in through for one in groups(edge))}
 
 
 def _field_edge(flow: Flow, derivation: Derivation) -> FieldEdge:

@@ -193,8 +193,9 @@ class _Projecting:
             frozenset(self.sourceless),
             reads=self.done(read=True),
             writes=self.done(read=False),
+            renames=frozenset((rename.previous_id, rename.dataset_id) for rename in self.into.renames),
         )
-        if self.event.kind is EventKind.JOB:
+        if self.event.kind is not EventKind.RUN:
             self.declare_uses()
         self.into.warnings = tuple(
             Tolerated(code, pointer, detail if many == 1 else f"{detail} ({many} times)")
@@ -216,10 +217,13 @@ class _Projecting:
         )
 
     def declare_uses(self) -> None:
-        """Uses that only columns and entries of a job event name. Those of a run are in its statement."""
+        """Uses that only columns and entries of a job or dataset event name. Those of a run are in its statement."""
         said, at = self.into.statement, self.event.event_time
-        for role, mentioned in ((Role.INPUT, self.inputs), (Role.OUTPUT, self.outputs)):
-            for dataset in sorted(said.used(role) - mentioned):
+        # What a dataset is drawn from no job is said to read.
+        drawn = {flow.source.id for flow in self.entries if flow.source.node == Node.DATASET and not self.event.job}
+        read = said.used(Role.INPUT) | drawn
+        for role, used in ((Role.INPUT, read - self.inputs), (Role.OUTPUT, said.used(Role.OUTPUT) - self.outputs)):
+            for dataset in sorted(used):
                 self.into.uses.append(DatasetUse(self.into.activity_id, dataset, role, at, at))
 
     def note(self, code: str, pointer: str, detail: str) -> None:

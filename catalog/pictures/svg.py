@@ -31,7 +31,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY: Final = 86_400_000_000
 
 
-def svg(lineage: Lineage, jobs: JobNames, window: Window = NOW) -> str:
+def svg(lineage: Lineage, jobs: JobNames, window: Window = NOW, *, recorded: int | None = None) -> str:
     """Draw an answer. The same answer has the same bytes.
 
     Args:
@@ -39,6 +39,7 @@ def svg(lineage: Lineage, jobs: JobNames, window: Window = NOW) -> str:
             picture says so.
         jobs: the names of the jobs that edges go through.
         window: the moments the answer is about.
+        recorded: the moment whose knowledge it is from, in microseconds since 1970 UTC; None: now.
 
     Returns:
         An `<svg>` element, whole by itself as a file and good to stand in a page.
@@ -50,7 +51,7 @@ def svg(lineage: Lineage, jobs: JobNames, window: Window = NOW) -> str:
     rows = legend.rows(plan, wide - 2 * _MARGIN)
     foot = top + layout.height + _MARGIN
     tall = foot + legend.HEIGHT * len(rows) + _MARGIN / 2
-    heading, summary = _heading(plan), _summary(lineage, window)
+    heading, summary = _heading(plan), _summary(lineage, window, recorded)
     size = f'width="{number(wide)}" height="{number(tall)}"'
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {number(wide)} {number(tall)}"',
@@ -87,8 +88,8 @@ def _heading(plan: Plan) -> str:
     return f"Lineage of {name}" + (f" and {len(asked) - 1} more" if len(asked) > 1 else "")
 
 
-def _summary(lineage: Lineage, window: Window) -> str:
-    """What the answer has, counted."""
+def _summary(lineage: Lineage, window: Window, recorded: int | None) -> str:
+    """What the answer has, counted; which moments it is about, and what was known then."""
     kinds = Counter(node.kind for node in lineage.nodes)
     of = {node.dataset_id for node in lineage.nodes} - {node.id for node in lineage.nodes} - {None}
     kinds[EntityKind.DATASET] += len(of)
@@ -96,7 +97,7 @@ def _summary(lineage: Lineage, window: Window) -> str:
     counts.append(counted(len(lineage.edges), "edge"))
     if masked := sum(edge.masked for edge in lineage.edges):
         counts.append(f"{masked:,} of them masked")
-    return ", ".join(filter(None, [*counts, _when(window)])) or "Nothing"
+    return ", ".join(filter(None, [*counts, _when(window), _known(recorded)])) or "Nothing"
 
 
 def _when(window: Window) -> str:
@@ -105,6 +106,11 @@ def _when(window: Window) -> str:
     if window.first == window.last:
         return first and f"as of {first}"
     return " ".join(filter(None, [first and f"from {first}", last and f"until {last}"])) or "at any time"
+
+
+def _known(recorded: int | None) -> str:
+    """Up to when the catalog had heard of things; nothing where that is now."""
+    return "" if recorded is None else f"as recorded by {_moment(recorded)}"
 
 
 def _moment(at: int) -> str:

@@ -12,24 +12,25 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any, Final
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, func, select
 
 from catalog.domain.causes import Reason, overdue, pause, rank, schema_change
 from catalog.domain.changes import Column, Understand
-from catalog.domain.ids import key
 from catalog.domain.lineage import EntityRef, LineageNode, Question
 from catalog.domain.timeline import Window
-from catalog.domain.words import STREAMING, Direction, EntityKind, EventKind, Granularity, Node, RunState
+from catalog.domain.words import STREAMING, Direction, EntityKind, Granularity, RunState
 from catalog.store.dialect import any_of
 from catalog.store.engine import Read
 from catalog.store.lineage import answer
 from catalog.store.paging import Page
 from catalog.store.questions import with_hidden
-from catalog.store.read import facets, jobs, runs, versions
+from catalog.store.read import checks, facets, jobs, runs, versions
+from catalog.store.read.checks import ASSERTIONS
 from catalog.store.read.facets import FacetRow
+from catalog.store.read.run_moments import Project
 from catalog.store.read.runs import RunRow
-from catalog.store.read.subjects import attached
-from catalog.store.tables import facet, log_entry, run
+from catalog.store.standing import Moments, Standing, standings, was_open
+from catalog.store.tables import run
 
 MOST_RUNS: Final = 5_000
 """How many runs upstream are looked at, the latest."""
@@ -39,7 +40,7 @@ MOST_PARTS: Final = 9
 """Of how many failed runs inside of the failed one the very inputs are looked at; of others, those of their jobs."""
 _WRITES: Final = Page(20)
 """From how many of its last writes the habit of a dataset is told."""
-ASSERTIONS: Final = "dataQualityAssertions"
+_BAD: Final = (RunState.FAIL, RunState.ABORT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,12 @@ class Asked:
 class Readers:
     """What understands facets: the columns a schema names, and which assertions of a facet failed, in words.
 
-    `understand` knows what things were then; None: they are shown as what they are now.
+    `project` reads an event of the log. `understand` knows what things were then; None: they are shown as they are now.
     """
 
     columns: Callable[[bytes], Sequence[Column]]
     failed_assertions: Callable[[bytes], Sequence[str]]
+    project: Project
     understand: Understand | None = None
 
 
@@ -164,15 +166,17 @@ def _of_run(connection: Read, row: RunRow, at: int | None) -> _Failure:
     """A run, its job (runs that fail often do not say what they read), and the runs inside of it that failed."""
     ended = row.ended_at or row.last_at or row.began_at or 0
     failure = _Failure([], row.began_at or ended, ended if at is None else min(at, ended))
-    level = [row]
+    level, inside = [row], list[RunRow]()
     for _ in range(DEEPEST):
         below = runs.children(connection, [one.id for one in level], Page(1_000)) if level else {}
         level = [one for found in below.values() for one in found.items]
         failure.more |= any(found.has_next for found in below.values())
-        failure.parts += [one for one in level if one.state in (RunState.FAIL, RunState.ABORT)]
+        inside += level
     failure.more |= bool(level and runs.count_of_children(connection, [one.id for one in level]))
+    bad = [one for one in inside if one.state in _BAD]
+    failure.own_jobs = {one.job_id for one in (row, *bad)}
+    failure.parts = [one for one in bad if not _tried_again(one, inside, failure.moment)]
     failed = [row, *failure.parts]
-    failure.own_jobs = {one.job_id for one in failed}
     named = jobs.by_ids(connection, failure.own_jobs)
     # Finding a run by its id is a statement each. Of the other parts, what their jobs read says enough.
     exact = failed[: 1 + MOST_PARTS]
@@ -186,11 +190,19 @@ def _of_parts(failure: _Failure, nodes: Mapping[int, LineageNode]) -> Iterator[C
     for part in failure.parts:
         at = part.ended_at
         if part.job_id in nodes and at is not None and at <= failure.moment:
-            yield _failed(nodes[part.job_id], part, at, 0)
+            yield _failed(nodes[part.job_id], part, at, 0, failed=part.state is RunState.FAIL)
 
 
-def _failed(node: LineageNode, row: RunRow, at: int, distance: int) -> Candidate:
-    failed = row.state is RunState.FAIL
+def _tried_again(part: RunRow, inside: Iterable[RunRow], moment: int) -> bool:
+    """Whether the same job was begun once more after this run of it, and completed. What ran beside it says nothing."""
+    ended = part.ended_at or 0
+    return any(
+        one.job_id == part.job_id and (one.began_at or 0) >= ended and ended < (one.completed_at or 0) <= moment
+        for one in inside
+    )
+
+
+def _failed(node: LineageNode, row: RunRow, at: int, distance: int, *, failed: bool) -> Candidate:
     detail = f"Its run {row.run_id} {'failed' if failed else 'was aborted'}."
     return Candidate(node, Reason.FAILED if failed else Reason.ABORTED, distance, at, detail, row.id)
 
@@ -210,34 +222,39 @@ def _of_jobs(
     by_job: dict[int, list[RunRow]] = {}
     for row in rows.values():
         by_job.setdefault(row.job_id, []).append(row)
+    stood = standings(connection, rows.values(), Moments(since, failure.began, failure.moment))
     told = [
-        one for id, mine in by_job.items() for one in _of_job(nodes[id], mine, failure, since, streams=id in streams)
+        one
+        for id, mine in by_job.items()
+        for one in _of_job(nodes[id], mine, stood, failure, since, streams=id in streams)
     ]
     return told, len(ids) > MOST_RUNS
 
 
 def _of_job(
-    node: LineageNode, rows: Iterable[RunRow], failure: _Failure, since: int, *, streams: bool
+    node: LineageNode,
+    rows: Sequence[RunRow],
+    stood: Mapping[int, Standing],
+    failure: _Failure,
+    since: int,
+    *,
+    streams: bool,
 ) -> Iterator[Candidate]:
-    rows = list(rows)
-    done = [row.completed_at for row in rows if row.completed_at is not None and row.completed_at <= failure.began]
+    """A failure is made good by a later run that completes; that of a stream already by one that goes on."""
+    good = [row.completed_at for row in rows if row.completed_at is not None and row.completed_at <= failure.began]
+    if streams:
+        good += [at for row in rows if (at := stood[row.id].going_at) is not None]
+    distance = abs(node.depth)
     for row in rows:
-        at, distance = row.ended_at, abs(node.depth)
-        if row.state in (RunState.FAIL, RunState.ABORT) and at is not None and since < at <= failure.moment:
-            if not any(at < later for later in done):
-                yield _failed(node, row, at, distance)
-        elif _open_at(row, failure.began) and not streams:
-            ended = "has not ended since" if at is None else f"ended at {_iso(at)}"
+        state, at, _ = stood[row.id]
+        if state in _BAD and at is not None and since < at <= failure.moment:
+            if not any(at < later for later in good):
+                yield _failed(node, row, at, distance, failed=state is RunState.FAIL)
+        elif was_open(row, failure.began) and not streams:
+            ended = "has not ended since" if row.ended_at is None else f"ended at {_iso(row.ended_at)}"
             began = row.began_at or 0
             detail = f"Its run {row.run_id} had begun, and not ended by {_iso(failure.began)}; it {ended}."
             yield Candidate(node, Reason.UNFINISHED, distance, began, detail, row.id)
-
-
-def _open_at(row: RunRow, moment: int) -> bool:
-    """Whether the run had begun and not ended."""
-    ends = (row.completed_at, row.failed_at, row.aborted_at)
-    began = row.began_at
-    return began is not None and began <= moment and all(at is None or at > moment for at in ends)
 
 
 def _of_datasets(
@@ -247,16 +264,12 @@ def _of_datasets(
     ids = [id for id, node in nodes.items() if node.kind not in (EntityKind.JOB, EntityKind.RUN)]
     if not ids:
         return
+    lately = Window(since + 1, failure.moment)
     for id, schemas in facets.schemas(connection, ids).items():
-        yield from _changes(nodes[id], schemas, Window(since + 1, failure.moment), read)
+        yield from _changes(nodes[id], schemas, lately, read)
     # What a dataset is asked about for is no explanation of itself; that its columns changed may be one.
     upstream = [id for id in ids if nodes[id].depth]
-    checks = _checks(connection, upstream)
-    for id, said in facets.of_datasets(connection, upstream, failure.moment, ASSERTIONS).items():
-        for row in said:
-            if failed := read.failed_assertions(row.payload):
-                detail, by = f"Quality assertions failed: {'; '.join(failed)}.", checks.get((id, row.valid_from))
-                yield _of_dataset(nodes[id], Reason.ASSERTION_FAILED, row.valid_from, detail, run_id=by, facet=row)
+    yield from _checked(connection, nodes, upstream, lately, read)
     for id, page in versions.of_datasets(connection, upstream, _WRITES, failure.began, made=True).items():
         times = [version.created_at for version in page.items]
         longest = overdue(times, failure.began)
@@ -266,14 +279,27 @@ def _of_datasets(
             yield _of_dataset(nodes[id], Reason.NOT_REFRESHED, times[0], detail, run_id=last.run_id)
 
 
-def _checks(connection: Read, ids: Sequence[int]) -> dict[tuple[int, int], int]:
-    """Which run said something of the assertions on a dataset, by the dataset and when it said so."""
-    said = attached(connection, facet, (facet.c.valid_from, log_entry.c.activity_id), ids, Node.DATASET)
-    told = and_(log_entry.c.digest_key == facet.c.tie, log_entry.c.event_time == facet.c.valid_from)
-    by_runs = said.join(log_entry, told).where(
-        facet.c.name_key == key("facet", ASSERTIONS), log_entry.c.kind == int(EventKind.RUN)
+def _checked(
+    connection: Read, nodes: Mapping[int, LineageNode], ids: Sequence[int], lately: Window, read: Readers
+) -> Iterator[Candidate]:
+    """The assertions that did not hold when they were last checked, if that was in this time."""
+    said = facets.of_datasets(connection, ids, lately.last, ASSERTIONS)
+    failing = [
+        (id, row, words) for id, rows in said.items() for row in rows if (words := read.failed_assertions(row.payload))
+    ]
+    first = checks.first_said(connection, [id for id, _, _ in failing])
+    # A check that finds the same again changes no facet: it is in the log alone.
+    again = checks.last_said(
+        connection, [id for id, row, _ in failing if row.valid_from < lately.first], lately, read.project
     )
-    return {(owner, at): run_id for owner, at, run_id in connection.execute(by_runs)}
+    for id, row, words in failing:
+        at, run_id = row.valid_from, first.get((id, row.valid_from))
+        if at < lately.first:
+            if (id, row.scope) not in again:
+                continue
+            at, run_id = again[id, row.scope]
+        detail = f"Quality assertions failed: {'; '.join(words)}."
+        yield _of_dataset(nodes[id], Reason.ASSERTION_FAILED, at, detail, run_id=run_id, facet=row)
 
 
 def _changes(node: LineageNode, schemas: Sequence[FacetRow], lately: Window, read: Readers) -> Iterator[Candidate]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from psycopg.pq import Format
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
@@ -30,6 +31,8 @@ _SQLITE_TRANSIENT = (
 # SQLSTATEs after which the same transaction may succeed: serialization, deadlock, lock timeout, shutdown.
 _TRANSIENT = ("40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53100", "53300", "25006")
 
+BINARY = "catalog_binary"
+"""The execution option of a statement whose rows PostgreSQL is to send as it has them, and not as text."""
 _ANSWERED = "catalog_answered"
 _FRESH_SECONDS = 1.0
 
@@ -172,6 +175,12 @@ def _postgresql(url: Any, pool_size: int) -> Engine:  # noqa: ANN401 - as above
             "tcp_user_timeout": 8_000,
         },
     )
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def in_binary(*about: Any) -> None:  # noqa: ANN401 - connection, cursor, statement, values, context, are they many
+        # Of all statements it was refused: what SQLAlchemy reads of the system's tables, it reads as text.
+        if about[4].execution_options.get(BINARY):
+            about[1].format = Format.BINARY
 
     @event.listens_for(engine, "connect")
     @event.listens_for(engine, "checkin")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from catalog.domain.timeline import Interval, Window, without
+from sqlalchemy import select
+
+from catalog.domain.timeline import NOW, Interval, Window, without
 from catalog.domain.words import Derivation
+from catalog.store.dialect import any_of
 from catalog.store.engine import Read
 from catalog.store.liveness import deaths
 from catalog.store.names import Names
+from catalog.store.tables import dataset, dataset_drop
 
 H = TypeVar("H", bound=tuple[Any, ...])
 """A hop, or more than a hop: its two ends come first, since when and until when fifth and sixth."""
@@ -66,3 +70,18 @@ class Living:
             return True
         holes = self.holes(source, target, hop[2], hop[3])
         return any(self.window.holds(*piece) for piece in without([Interval(hop[4], hop[5])], holes))
+
+
+def living_now(connection: Read, hops: list[H], datasets: Collection[int]) -> list[H]:
+    """Of hops that no row ends, those that hold now; `datasets` are all in them, by the ids they are shown under.
+
+    Where none of them was ever dropped, that costs one statement.
+    """
+    shown = dataset.c.canonical_id
+    found = select(shown).join(dataset_drop, dataset_drop.c.dataset_id == dataset.c.id)
+    dropped = connection.scalars(found.distinct().where(any_of(connection, shown, datasets))).all() if hops else ()
+    if not dropped:
+        return hops
+    names = Names(connection)
+    names.learn(dropped)
+    return Living(connection, names, NOW).among(hops)

@@ -13,15 +13,15 @@ from typing import Final
 
 from msgspec.structs import replace as moved
 
-from catalog.domain import differences
-from catalog.domain.differences import Difference
 from catalog.domain.errors import BadRequest
+from catalog.domain.ids import field_id
 from catalog.domain.lineage import EntityRef, Lineage, LineageEdge, LineageNode, Question
 from catalog.domain.loops import loops
 from catalog.domain.paths import Arc, Arcs, nodes_of, shortest
 from catalog.domain.words import Direction, EntityKind, Granularity
 from catalog.store.engine import Read
 from catalog.store.lineage import answer
+from catalog.store.names import Names
 from catalog.store.paging import Page
 from catalog.store.read import datasets
 from catalog.store.read.datasets import DatasetFilter
@@ -32,6 +32,7 @@ MOST_ROOTS: Final = 1_000
 """How many datasets of a namespace a question begins with at most."""
 
 _DATASETS: Final = frozenset({EntityKind.DATASET, EntityKind.MODEL})
+_OF_DATASETS: Final = _DATASETS | {EntityKind.COLUMN}
 _NODES: Final = {
     Granularity.DATASET: _DATASETS,
     Granularity.JOB: _DATASETS | {EntityKind.JOB},
@@ -77,15 +78,6 @@ class Loops:
 
     loops: tuple[Loop, ...]
     truncated_by: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """Two answers to one question, and what they differ in."""
-
-    before: Lineage
-    after: Lineage
-    difference: Difference
 
 
 def paths(connection: Read, start: EntityRef, goal: EntityRef, most: int, how: Question) -> Paths:
@@ -147,9 +139,16 @@ def cycles(connection: Read, of: Sequence[EntityRef], namespace: str | None, how
     return Loops(tuple(shown), found.truncated_by or cut)
 
 
-def differing(before: Lineage, after: Lineage) -> Compared:
-    """What two answers to one question differ in."""
-    return Compared(before, after, differences.difference(before, after))
+def ids_here(connection: Read, elsewhere: Lineage) -> dict[int, int]:
+    """The ids that the nodes of an answer from elsewhere have here, of those that are shown under other names here."""
+    owners = {node.id: node.dataset_id or node.id for node in elsewhere.nodes if node.kind in _OF_DATASETS}
+    names = Names(connection)
+    names.learn(owners.values())
+    return {
+        node.id: shown if node.column is None else field_id(shown, node.column)
+        for node in elsewhere.nodes
+        if node.id in owners and (shown := names.canonical[owners[node.id]]) != owners[node.id]
+    }
 
 
 def _root(connection: Read, ref: EntityRef, how: Question) -> LineageNode:

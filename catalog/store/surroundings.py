@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Select, exists, select
 from catalog.domain.ids import dataset_id, job_id, key, namespace_id
 from catalog.domain.lineage import EntityRef, Question
 from catalog.domain.manual import is_manual
-from catalog.domain.words import Direction, EntityKind, Node, Role
+from catalog.domain.words import Direction, EntityKind, Granularity, Lifecycle, Node, Role
 from catalog.store.dialect import any_of
 from catalog.store.engine import Read
 from catalog.store.names import Names
@@ -42,7 +42,8 @@ class Around:
     """What a question is about, and how far from there what it asks for may lie.
 
     It is about `of`, and about all datasets and jobs of the `namespace`; and about what is inside of these jobs, for so
-    many levels (`parts`). `depth` is in hops between datasets.
+    many levels (`parts`). `depth` is in hops between datasets. `counted` is the granularity at which neighbours are
+    counted that the answer does not show, None: they are not.
     """
 
     of: tuple[EntityRef, ...] = ()
@@ -50,11 +51,13 @@ class Around:
     depth: int = 0
     namespace: str | None = None
     parts: int = 0
+    counted: Granularity | None = None
 
     @classmethod
     def lineage(cls, question: Question) -> Self:
         """What a lineage question is about."""
-        return cls(question.of, question.direction, question.depth)
+        counted = question.granularity if question.hidden else None
+        return cls(question.of, question.direction, question.depth, counted=counted)
 
 
 @dataclass(slots=True)
@@ -105,7 +108,7 @@ def _subjects(connection: Read, wanted: Around) -> set[int]:
     for _ in range(wanted.parts):
         inside = _parts(connection, inside) - roots.jobs
         roots.jobs |= inside
-    around = _Things()
+    shown, around = _Things(), _Things()
     for upstream in _WAYS[wanted.direction]:
         seen, frontier = _Things(), roots
         for _ in range(wanted.depth + 1):
@@ -115,10 +118,46 @@ def _subjects(connection: Read, wanted: Around) -> set[int]:
             seen.add(frontier)
             frontier = _beside(connection, frontier, upstream=upstream)
         around.add(_under_all_names(names, frontier))
-        around.add(seen)
-    # Whoever names a dataset may say that it has another name, or is gone.
+        shown.add(seen)
+    around.add(shown)
     ids = around.datasets | around.jobs
-    return ids | _named_by(connection, around.datasets, tuple(Role)) | _saying(connection, ids)
+    if wanted.counted is not None:
+        beyond = _neighbours(connection, names, shown) - around.datasets
+        # How runs are joined depends on whoever else read and wrote it.
+        beyond = beyond if wanted.counted is Granularity.RUN else _in_doubt(connection, names, beyond)
+        around.datasets |= beyond
+    # Whoever names a dataset may say that it has another name, or is gone.
+    named = _named_by(connection, around.datasets, tuple(Role))
+    return ids | around.datasets | named | _saying(connection, ids)
+
+
+def _neighbours(connection: Read, names: Names, things: _Things) -> set[int]:
+    """The datasets one hop away, either way, under all their names."""
+    found = _Things()
+    for upstream in (True, False):
+        found.add(_beside(connection, things, upstream=upstream))
+    return _under_all_names(names, found).datasets
+
+
+def _in_doubt(connection: Read, names: Names, datasets: Collection[int]) -> set[int]:
+    """Those that may not count, or not each: that ever had another name, or of which anybody said that they are gone.
+
+    Of most datasets neither is so, and whoever else names them need not be heard.
+    """
+    found = {id for id in datasets if id in names.dropped or names.canonical[id] in names.members}
+    # A run that dropped a dataset may have said since that it made it anew: it is no drop any more.
+    said = (
+        select(run_dataset.c.dataset_id)
+        .distinct()
+        .join(run_statement, run_statement.c.run_id == run_dataset.c.activity_id)
+        .join(statement_dataset, statement_dataset.c.statement_id == run_statement.c.statement_id)
+        .where(
+            any_of(connection, statement_dataset.c.dataset_id, set(datasets) - found),
+            run_dataset.c.dataset_id == statement_dataset.c.dataset_id,
+            run_dataset.c.lifecycle.bitwise_and(int(Lifecycle.DROP)) != 0,
+        )
+    )
+    return found.union(connection.scalars(said))
 
 
 def _naming(connection: Read, ref: EntityRef, until: int) -> list[int]:
@@ -192,6 +231,12 @@ def _beside(connection: Read, things: _Things, *, upstream: bool) -> _Things:
     near, far = ((Role.OUTPUT, Role.DECLARED), (Role.INPUT,)) if upstream else ((Role.INPUT,), (Role.OUTPUT,))
     found = _Things(jobs=_named_by(connection, things.datasets, near))
     found.add(_across(connection, things, upstream=upstream))
+    # One hop may lead through several jobs, each of which passes on what it got from another.
+    passing = found.jobs - things.jobs
+    while passing:
+        further = _across(connection, _Things(jobs=passing), upstream=upstream)
+        passing = further.jobs - found.jobs - things.jobs
+        found.add(further)
     found.datasets |= _used_by(connection, things.jobs | found.jobs, far)
     return found
 

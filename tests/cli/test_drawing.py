@@ -102,7 +102,7 @@ def test_a_deep_tree_needs_no_deep_stack() -> None:
 def test_json_has_the_whole_answer_and_no_time_where_there_is_none() -> None:
     how = (Transformation("DIRECT", "MASK", "", masking=True),)
     seen = LineageEdge(1, 2, Derivation.COLUMN, 7, BEGINNING, 1_000_000, None, how)
-    found = drawing.as_json(answer([node(1), node(2)], [seen], "maxNodes"), {7: ("ns", "etl")}, 5_000_000)
+    found = drawing.as_json(answer([node(1), node(2)], [seen], "maxNodes"), {7: ("ns", "etl")}, 5_000_000, None)
     assert found["edges"] == [
         {
             "source": "1", "target": "2", "job": {"namespace": "ns", "name": "etl"}, "derivation": "COLUMN",

@@ -131,13 +131,18 @@ def test_what_was_known_on_an_earlier_day_is_asked_for(run: Any, database_url: s
             told = Received(ran("score", at).reading(source).writing("scores").event("COMPLETE", at), "test")
             Ingest(database, clock=partial(micros, day * 1440)).accept([told])
 
-    def upstream(*when: str, code: int = 0) -> Any:
-        return run("lineage", "dataset", "shop", "scores", "--json", *when, "--database", database_url, code=code)
+    def upstream(*when: str, code: int = 0, format: str = "json") -> Any:
+        asked = ("lineage", "dataset", "shop", "scores", "--format", format)
+        return run(*asked, *when, "--database", database_url, code=code)
 
     monday, tuesday = ("2026-01-11T00:00:00Z", "2026-01-12T00:00:00Z")
     assert nodes(upstream("--as-of", monday)) == {"scores", "features_v2"}
     assert nodes(upstream("--as-of", monday, "--recorded-as-of", tuesday)) == {"scores", "features_v1"}
-    assert nodes(upstream("--recorded-as-of", tuesday)) == {"scores", "features_v1"}
+    known = upstream("--recorded-as-of", tuesday)
+    assert nodes(known) == {"scores", "features_v1"}
+    assert (known.json["asOf"], known.json["recordedAsOf"]) == (None, "2026-01-12T00:00:00Z")
+    picture = upstream("--as-of", monday, "--recorded-as-of", tuesday, format="svg").out
+    assert "1 edge, as of 2026-01-11, as recorded by 2026-01-12.</desc>" in picture
     assert "nobody knew of it then" in upstream("--recorded-as-of", "2026-01-01T00:00:00Z", code=1).err
     assert "in the future" in upstream("--recorded-as-of", "9999-01-01T00:00:00Z", code=1).err
     assert "--recorded-as-of" in upstream("--recorded-as-of", "Tuesday", code=2).err

@@ -53,7 +53,7 @@ def test_taking_away_what_went_and_adding_what_came_makes_the_one_answer_the_oth
     found = difference(before, after)
     depths = {n.id: n.depth for n in before.nodes}
     depths = {id: depth for id, depth in depths.items() if id not in {n.id for n in found.nodes_removed}}
-    depths |= {n.id: n.depth for n in found.nodes_added} | {new.id: new.depth for _, new in found.nodes_moved}
+    depths |= {n.id: n.depth for n in found.nodes_added} | {new.id: new.depth for _, new in found.nodes_changed}
     assert depths == {n.id: n.depth for n in after.nodes}
     left = Counter(map(seen, before.edges))
     left.subtract(seen(e) for e in found.edges_removed)
@@ -79,7 +79,9 @@ def test_an_answer_differs_in_nothing_from_itself_seen_later(same: Lineage):
     later = Lineage(same.nodes, tuple(replace(e, last_seen=9, last_run_id=7) for e in same.edges), *ENDING)
     found = difference(same, later)
     assert found == difference(later, same)
-    assert not any((found.nodes_added, found.nodes_removed, found.nodes_moved, found.edges_added, found.edges_changed))
+    assert not any(
+        (found.nodes_added, found.nodes_removed, found.nodes_changed, found.edges_added, found.edges_changed)
+    )
 
 
 def test_an_edge_through_the_same_job_is_compared_with_that_one():
@@ -87,3 +89,13 @@ def test_an_edge_through_the_same_job_is_compared_with_that_one():
     after = answer([], [edge(1, 2, 3), edge(1, 2, 1, Derivation.COLUMN, HASHED)])
     changes = {(c.before.job_id, c.after.job_id): c.what for c in difference(before, after).edges_changed}
     assert changes == {(1, 1): ("transformations", "masked"), (2, 3): ("job",)}
+
+
+def test_things_that_are_one_for_the_other_side_did_neither_come_nor_go():
+    two = answer([node(1, 0), node(2, 1)], [edge(1, 3, 1), edge(2, 3, 1, Derivation.COLUMN)])
+    one = answer([node(9, 0)], [edge(9, 3, 1)])
+    joined = {1: 9, 2: 9}
+    there, back = difference(two, one, joined), difference(one, two, {}, joined)
+    assert there.nodes_added == there.nodes_removed == there.edges_added == back.edges_removed == ()
+    assert back.edges_added == there.edges_removed == (two.edges[1],)
+    assert [(old.id, new.id) for old, new in there.nodes_changed] == [(1, 9), (2, 9)]

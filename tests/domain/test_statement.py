@@ -23,6 +23,7 @@ statements = st.builds(
     code=st.frozensets(st.sampled_from(["here", "there"])),
     sourceless=st.frozensets(ends, max_size=2),
     through=st.frozensets(st.just(7), max_size=1),
+    renames=st.frozensets(st.tuples(ids, ids).filter(lambda pair: pair[0] != pair[1]), max_size=3),
 )
 
 
@@ -47,10 +48,19 @@ def test_a_job_costs_rows_for_inputs_and_outputs_and_never_for_their_product(sai
 
 
 @given(statements)
+def test_nor_do_renames_cost_more_than_a_row_again_for_each_output(said: Statement) -> None:
+    plain = Statement(said.inputs, said.outputs, renames=said.renames)
+
+    assert len(resolve(plain, JOB, declared=False).edges) <= len(said.inputs) + 2 * len(said.outputs)
+
+
+@given(statements)
 def test_one_pair_of_nodes_has_one_edge_in_a_statement(said: Statement) -> None:
     edges = resolve(said, JOB, declared=False).edges
 
-    assert len({(edge.source_id, edge.target_id) for edge in edges}) == len(edges)
+    # With renames an output may stand in two groups.
+    assert len({(edge.source_id, edge.target_id, edge.group) for edge in edges}) == len(edges)
+    assert said.renames or {edge.group for edge in edges} <= {0, 7}
 
 
 @given(statements)
@@ -97,6 +107,15 @@ def test_a_manual_edge_goes_through_the_job_that_was_named() -> None:
         (10, JOB): (Conduct.BOUNDARY, JOB),
         (JOB, 11): (Conduct.BOUNDARY, JOB),
     }
+
+
+def test_a_former_name_flows_into_all_but_new_names_and_other_inputs_into_all() -> None:
+    said = Statement(frozenset({10, 11}), frozenset({12, 13}), renames=frozenset({(10, 12), (14, 13)}))
+
+    for edges in (resolve(said, JOB, declared=False), grouped(resolve(said, JOB, declared=False), 6)):
+        into = {(e.source_id, e.group) for e in edges.edges if e.target_id == JOB}
+        out = {(e.target_id, e.group) for e in edges.edges if e.source_id == JOB}
+        assert {(one, other) for one, at in into for other, of in out if at == of} == {(10, 13), (11, 12), (11, 13)}
 
 
 def test_only_rows_that_multiply_are_grouped() -> None:

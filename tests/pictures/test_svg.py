@@ -271,6 +271,13 @@ def test_a_range_of_time_is_said():
     assert "1 dataset, at any time" in svg(one, {}, ALWAYS)
 
 
+def test_when_the_answer_was_known_is_read_out():
+    one, day = answer([dataset(1)], []), 86_400_000_000
+    assert "<desc>1 dataset, as recorded by 1970-01-02.</desc>" in svg(one, {}, recorded=day)
+    both = svg(one, {}, Window(0, 0), recorded=day + 1_000_000)
+    assert "<desc>1 dataset, as of 1970-01-01, as recorded by 1970-01-02 00:00:01 UTC.</desc>" in both
+
+
 def test_an_answer_that_was_cut_says_so_in_the_picture_and_when_read_out():
     picture = drawn(answer([dataset(1)], [], cut="maxNodes"))
     said = "The answer is not whole: it was cut by maxNodes."

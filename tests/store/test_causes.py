@@ -14,10 +14,11 @@ from catalog.domain.errors import UnknownEntity
 from catalog.domain.lineage import EntityRef
 from catalog.domain.words import EntityKind, Scope
 from catalog.facets import data_quality_assertions
-from catalog.ingest.accept import Ingest, Received
+from catalog.ingest.accept import Ingest, Received, project_raw
 from catalog.store import causes
 from catalog.store.causes import Asked, Candidate, Candidates, Readers
 from catalog.store.engine import Database
+from catalog.store.read import runs
 
 HOUR = 60
 
@@ -28,7 +29,7 @@ def columns_of(payload: bytes) -> tuple[Column, ...]:
     return next(change.columns for change in schema.changes(payload) if isinstance(change, Structured))
 
 
-READERS = Readers(columns_of, data_quality_assertions.failed)
+READERS = Readers(columns_of, data_quality_assertions.failed, project_raw)
 
 
 def put(database: Database, *stories: Any) -> None:
@@ -130,6 +131,58 @@ def test_a_run_upstream_that_had_not_ended_yet_is_told_unless_it_streams(databas
     )
 
 
+STREAM = ran("stream", 0, "s").reading("x").writing("b").streaming()
+AGAIN = ran("stream", 110, "again").reading("x").writing("b").streaming()
+ASKED = ran("bc", 120, "asked").reading("b").failing()
+DOWN: list[tuple[Reason, str, int]] = [(Reason.FAILED, "stream", 2)]
+
+
+@pytest.mark.parametrize(
+    ("since", "candidates"),
+    [
+        pytest.param([], DOWN, id="and stayed down"),
+        pytest.param([STREAM.event("START", 110)], [], id="and was begun again as the same run"),
+        pytest.param([STREAM.event("RUNNING", 110)], [], id="and goes on"),
+        pytest.param([AGAIN.event("START", 110)], [], id="and was begun again as another run"),
+        pytest.param([STREAM.event("START", 121)], DOWN, id="and was begun again too late"),
+        pytest.param([AGAIN.event("START", 121)], DOWN, id="and was begun again as another run too late"),
+        pytest.param(
+            [STREAM.event("START", 110), STREAM.event("FAIL", 300)], [], id="and was begun again, and fails later"
+        ),
+        pytest.param([STREAM.event("FAIL", 300)], DOWN, id="and says so once more, later"),
+        pytest.param(
+            [AGAIN.event("START", 110), AGAIN.event("FAIL", 115)],
+            [*DOWN, *DOWN],
+            id="as did the one begun in its place",
+        ),
+    ],
+)
+def test_a_stream_that_failed_explains_something_until_it_goes_on(
+    database: Database, since: list[bytes], candidates: list[tuple[Reason, str, int]]
+) -> None:
+    put(database, STREAM.event("START", 0), STREAM.event("FAIL", 100), ASKED, *since)
+    assert told(look(database, "RUN", "asked")) == candidates
+
+
+def test_a_run_that_had_failed_and_was_completed_later_had_failed_by_then(database: Database) -> None:
+    retried = ran("ab", 100, "r").reading("a").writing("b")
+    put(database, retried.event("FAIL", 100), ran("bc", 120, "asked").reading("b").failing())
+    put(database, retried.event("COMPLETE", 200), ran("bc", 220, "late").reading("b").failing())
+    (one,) = look(database, "RUN", "asked").candidates
+    assert (one.reason, one.at, one.detail) == (Reason.FAILED, micros(100), "Its run r failed.")
+    assert told(look(database, "RUN", "late")) == []
+
+
+def test_a_run_inside_of_the_failed_one_that_was_tried_again_with_success_explains_nothing(database: Database) -> None:
+    dag = ran("dag", 100, "dag-run")
+    load, check = (ran(f"dag.{name}", 101, f"{name}-1").inside(dag) for name in ("load", "check"))
+    put(database, dag.event("START", 100), load.event("FAIL", 102), check.event("START", 101), check.event("FAIL", 103))
+    # What ran beside it is another part of the same work, not the same part again.
+    put(database, ran("dag.load", 104, "load-2").inside(dag), ran("dag.check", 101.5, "check-2").inside(dag))
+    put(database, dag.event("FAIL", 110))
+    assert told(look(database, "RUN", "dag-run")) == [(Reason.FAILED, "dag.check", 0)]
+
+
 def test_a_schema_that_changed_is_told_with_the_difference_and_the_facet(database: Database) -> None:
     put(
         database,
@@ -158,6 +211,26 @@ def test_an_assertion_that_fails_is_told_until_it_holds_again(database: Database
     assert (one.reason, one.node.name, one.distance) == (Reason.ASSERTION_FAILED, "b", 1)
     assert one.detail == "Quality assertions failed: not_null of a (expected 0, was 7)."
     assert told(look(database, "RUN", "fine")) == []
+
+
+def test_an_assertion_counts_if_it_was_checked_shortly_before(database: Database) -> None:
+    day = 24 * HOUR
+    put(
+        database,
+        ran("ab", 0).reading("a").writing("b"),
+        ran("check", 10).reading("b", dataQualityAssertions=checked(False)),
+        ran("bc", 5 * day, "unchecked").reading("b").failing(),
+        ran("check", 9 * day, "checked again").reading("b", dataQualityAssertions=checked(False)),
+        ran("ab", 9.2 * day).reading("a").writing("b"),
+        ran("bc", 9.5 * day, "asked").reading("b").failing(),
+    )
+    assert told(look(database, "RUN", "unchecked")) == []
+    (one,) = look(database, "RUN", "asked").candidates
+    assert (one.reason, one.node.name, one.at) == (Reason.ASSERTION_FAILED, "b", micros(9 * day + 1))
+    with database.read() as connection:
+        assert runs.by_ids(connection, [one.run_id or 0])[one.run_id or 0].run_id == "checked again"
+    week = look(database, "RUN", "unchecked", within=6 * day * 60_000_000)
+    assert [(one.reason, one.at) for one in week.candidates] == [(Reason.ASSERTION_FAILED, micros(10))]
 
 
 def test_a_dataset_whose_assertions_fail_is_asked_about_as_of_then_and_does_not_explain_itself(

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import permutations
 
 import pytest
 
-from builders import columns, declared_dataset, dropped, micros, ran, renamed
+from builders import columns, declared_dataset, drawn_from, dropped, entry, facet, micros, named, ran, renamed
 from catalog.domain.ids import dataset_id
 from catalog.domain.lineage import EntityRef, Question
 from catalog.domain.timeline import NOW, Window
-from catalog.domain.words import Direction, EntityKind, Lifecycle
+from catalog.domain.words import Direction, EntityKind, Granularity, Lifecycle
 from catalog.ingest import replay
-from catalog.store import lineage, maintenance, search
+from catalog.store import lineage, maintenance, questions, search
 from catalog.store.engine import Database
 from catalog.store.paging import Page
 from catalog.store.read import datasets, facets, versions
@@ -144,6 +144,95 @@ def test_a_drop_under_the_name_the_dataset_has_ends_it_with_all_its_names(databa
     assert dead(database, "staging") == micros(31)
     assert around(database, "staging") == ["orders"]
     assert around(database, "staging", 30) == ["orders", "raw"]
+
+
+MOVING = ran("move", 30).reading("old").writing("new", lifecycleStateChange=renamed("old"))
+WITH_COLUMNS = facet(fields={"a": {"inputFields": [{**named("old"), "field": "a"}]}})
+
+
+def flows(
+    database: Database, granularity: Granularity = Granularity.DATASET, name: str = "new"
+) -> set[tuple[str, str, str]]:
+    """The edges around a dataset: from, to, and how it is known."""
+    question = Question((EntityRef(EntityKind.DATASET, "shop", name),), granularity=granularity)
+    with database.read() as connection:
+        found = lineage.answer(connection, question)
+    names = {node.id: node.name for node in found.nodes}
+    return {(names[edge.source], names[edge.target], edge.derivation.name) for edge in found.edges}
+
+
+@pytest.mark.parametrize(
+    "moving",
+    [
+        MOVING,
+        [MOVING.event("START", 30), ran("move", 30).event("COMPLETE", 31)],
+        [
+            ran("move", 30).reading("old").writing("new").event("START", 30),
+            ran("move", 30).writing("new", lifecycleStateChange=renamed("old")).event("COMPLETE", 31),
+        ],
+        MOVING.writing("new", columnLineage=WITH_COLUMNS),
+        MOVING.explicitly(entry("new", "old", fields={"a": {"inputs": entry("new", "old")["inputs"]}})),
+        [declared_dataset("new", 30, lifecycleStateChange=renamed("old"), lineage=drawn_from("old"))],
+        [declared_dataset("new", 30, lifecycleStateChange=renamed("old"), columnLineage=WITH_COLUMNS)],
+    ],
+    ids=["twice", "at the start", "at the end", "columns", "entries", "drawn", "drawn by columns"],
+)
+def test_who_reads_a_dataset_to_give_it_another_name_makes_no_loop(database: Database, moving: Iterable[bytes]) -> None:
+    events = [*MADE, *moving]
+    put(database, [events])
+    told = rows(database)
+
+    assert name_of(database, "old") == "new"
+    assert flows(database) == {("raw", "new", "IMPLICIT")}
+    assert flows(database, Granularity.COLUMN) == set()
+    with database.read() as connection:
+        assert questions.cycles(connection, (), "shop", Question(())).loops == ()
+    for order in (events[::-1], events[1:] + events[:1]):
+        put(database, [[event] for event in order])
+        assert rows(database) == told
+    replay.rebuild(database)
+    assert rows(database) == told
+
+
+def test_the_job_that_renames_still_reads_and_writes(database: Database) -> None:
+    put(database, [[*MADE, *MOVING]])
+
+    through = flows(database, Granularity.JOB)
+    assert {("new", "move", "IMPLICIT"), ("move", "new", "IMPLICIT")} < through
+
+
+def test_what_else_a_job_makes_as_it_renames_comes_from_all_that_it_reads(database: Database) -> None:
+    put(database, [[*MADE, *MOVING.reading("codes").writing("report")]])
+
+    into_new = {("raw", "new", "IMPLICIT"), ("codes", "new", "IMPLICIT")}
+    assert flows(database, name="report") == into_new | {
+        ("new", "report", "IMPLICIT"),
+        ("codes", "report", "IMPLICIT"),
+    }
+
+
+def test_tables_that_are_renamed_together_are_not_made_of_each_other(database: Database) -> None:
+    pairs = [(f"old {place}", f"new {place}") for place in range(3)]
+    moving = ran("move")
+    for before, after in pairs:
+        moving = moving.reading(before).writing(after, lifecycleStateChange=renamed(before))
+    put(database, [moving])
+
+    assert [flows(database, name=after) for _, after in pairs] == [set()] * 3
+
+
+@pytest.mark.parametrize("name", ["old", "new"])
+def test_who_reads_what_it_writes_is_a_loop_still(database: Database, name: str) -> None:
+    merging = ran("merge", 40).reading(name, "changes").writing(name)
+    put(database, [[*MADE, *MOVING, *merging]])
+
+    assert {("new", "new", "IMPLICIT"), ("changes", "new", "IMPLICIT")} <= flows(database)
+
+
+def test_who_reads_the_former_name_later_makes_the_dataset_of_itself(database: Database) -> None:
+    put(database, [[*MADE, *MOVING, *ran("copy", 40).reading("old").writing("new")]])
+
+    assert ("new", "new", "IMPLICIT") in flows(database)
 
 
 def rows(database: Database) -> list[tuple[object, ...]]:

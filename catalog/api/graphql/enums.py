@@ -87,9 +87,11 @@ _described(
     RootCause,
     "What is known of something upstream of a failure.",
     name="RootCause",
-    FAILED="A run of the job failed, and none completed since.",
-    ABORTED="A run of the job was stopped, and none completed since.",
-    ASSERTION_FAILED="The last time that quality assertions on the dataset were checked, one failed.",
+    FAILED="A run of the job failed, and nothing made it good: none completed since, and of a stream none was going "
+    "on when the failed one began.",
+    ABORTED="A run of the job was stopped, and nothing made it good, as with FAILED.",
+    ASSERTION_FAILED="The last time that quality assertions on the dataset were checked, one failed, and that was "
+    "in the hours that are looked at.",
     UNFINISHED="A run of the job had begun and not ended when the failed one began.",
     SCHEMA_CHANGED="The dataset got other columns.",
     NOT_REFRESHED="The dataset had not been written for longer than it ever was between its last writes.",

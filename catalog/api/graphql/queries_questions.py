@@ -41,9 +41,11 @@ from catalog.api.graphql.types.questions import (
     RootCandidates,
     Shown,
 )
+from catalog.domain.differences import difference
 from catalog.domain.lineage import Question
 from catalog.domain.timeline import Window
 from catalog.facets import data_quality_assertions, understood
+from catalog.ingest.accept import project_raw
 from catalog.store import causes, questions, surroundings
 from catalog.store.impact import impact
 from catalog.store.lineage import answer
@@ -169,7 +171,7 @@ class Questions:
         asked = causes.Asked(
             bounds.of[0], as_of, now, within * _HOUR, bounds.depth, bounds.max_nodes, bounds.max_edges, bounds.hidden
         )
-        read = causes.Readers(columns_of, data_quality_assertions.failed, understood)
+        read = causes.Readers(columns_of, data_quality_assertions.failed, project_raw, understood)
         # Whether there are still deeper runs is said too.
         around = replace(surroundings.Around.lineage(bounds), parts=causes.DEEPEST + 1)
         reader = when.reader(info, around)
@@ -258,8 +260,11 @@ class Questions:
         asked = [_question(info, of, how, when) for when in moments]
         readers = [when.reader(info, each) for when, each in zip(moments, asked, strict=True)]
         before, after = (reader.ask(answer, each) for reader, each in zip(readers, asked, strict=True))
+        # What was known of names differs between what is known now and what was recorded by some day.
+        known = zip(readers[::-1], (before, after), strict=True)
+        ids = [reader.ask(questions.ids_here, found) for reader, found in known if readers[0] is not readers[1]]
         shown = (Shown.of(reader, each.window) for reader, each in zip(readers, asked, strict=True))
-        return LineageDiff.of(questions.differing(before, after), *shown)
+        return LineageDiff.of(before, after, difference(before, after, *ids), *shown)
 
 
 def _paths(

@@ -64,7 +64,8 @@ class EventFilter:
     """Which entries: those that all of what is given is true of.
 
     `job` and `dataset` are a namespace and a name; an entry is of a dataset when it names it anywhere as input,
-    output or subject. Times are event times in microseconds since 1970 UTC, both included.
+    output or subject, or as what a dataset is made of. Times are event times in microseconds since 1970 UTC, both
+    included.
     """
 
     kind: EventKind | None = None

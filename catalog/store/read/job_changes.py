@@ -12,7 +12,7 @@ from catalog.domain.statement import Statement
 from catalog.store.dialect import any_of
 from catalog.store.engine import Read
 from catalog.store.names import Names
-from catalog.store.read import versions
+from catalog.store.read import same_work, versions
 from catalog.store.statements import Statements
 from catalog.store.tables import job_version, run
 
@@ -47,25 +47,24 @@ def between(connection: Read, steps: Collection[Step]) -> dict[Step, JobChanges]
 def _before(connection: Read, ids: Collection[int]) -> dict[int, Step]:
     """For each version the step to it from the one before: in the order in which runs first completed with them."""
     jobs = select(job_version.c.job_id).where(any_of(connection, job_version.c.id, ids))
+    same = same_work.of_versions(connection, ids)
+    runs, version = same_work.told_as(connection, same)
     done = (
-        select(run.c.job_id, run.c.version_id, func.min(run.c.completed_at).label("created_at"))
+        select(run.c.job_id, version.label("version_id"), func.min(run.c.completed_at).label("created_at"))
+        .select_from(runs)
         .where(run.c.job_id.in_(jobs), run.c.version_id.is_not(None), run.c.completed_at.is_not(None))
-        .group_by(run.c.job_id, run.c.version_id)
+        .group_by(run.c.job_id, version)
         .subquery("done")
     )
     turn = (done.c.created_at, done.c.version_id)
     earlier = func.lag(done.c.version_id).over(partition_by=done.c.job_id, order_by=turn).label("earlier")
     rows = connection.execute(select(done.c.version_id, earlier, done.c.job_id))
-    wanted = set(ids)
-    return {id: Step(previous, id, job) for id, previous, job in rows if id in wanted and previous is not None}
+    steps = {id: Step(previous, id, job) for id, previous, job in rows if previous is not None}
+    return {id: steps[told] for id in ids if (told := same.get(id, id)) in steps}
 
 
 def _shown(connection: Read, said: Mapping[int, Statement]) -> Mapping[int, int]:
     """The ids that all datasets are shown under that are named here."""
     names = Names(connection)
-    named = {id for one in said.values() for id in one.inputs | one.outputs}
-    named |= {
-        end.id for one in said.values() for flow in one.columns | one.entries for end in (flow.source, flow.target)
-    }
-    names.learn(named)
+    names.learn({id for one in said.values() for id in one.datasets})
     return names.canonical

@@ -16,6 +16,7 @@ from catalog.store import paging
 from catalog.store.dialect import any_of
 from catalog.store.engine import Read
 from catalog.store.paging import Order, Page, Slice
+from catalog.store.read import same_work
 from catalog.store.tables import run
 
 
@@ -56,17 +57,19 @@ def _of_jobs(
     connection: Read, ids: Collection[int], as_of: int | None
 ) -> tuple[Select[Any], ColumnElement[int], Order]:
     """The stretches of these jobs, whose they are, and their order."""
-    in_turn, same = (run.c.completed_at, run.c.id), (run.c.job_id, run.c.version_id)
-    done = select(
+    runs, version = same_work.told_as(connection, same_work.of_jobs(connection, ids))
+    in_turn, same = (run.c.completed_at, run.c.id), (run.c.job_id, version)
+    told = select(
         run.c.job_id,
-        run.c.version_id,
+        version.label("version_id"),
         run.c.id,
         run.c.completed_at,
-        func.lag(run.c.version_id).over(partition_by=run.c.job_id, order_by=in_turn).label("before"),
+        func.lag(version).over(partition_by=run.c.job_id, order_by=in_turn).label("before"),
         func.row_number().over(partition_by=run.c.job_id, order_by=in_turn).label("place"),
         func.count().over(partition_by=run.c.job_id).label("most"),
         func.row_number().over(partition_by=same, order_by=in_turn).label("nth"),
-    ).where(
+    )
+    done = told.select_from(runs).where(
         any_of(connection, run.c.job_id, ids),
         run.c.version_id.is_not(None),
         run.c.completed_at.is_not(None) if as_of is None else run.c.completed_at <= as_of,
@@ -76,9 +79,9 @@ def _of_jobs(
     def following(column: ColumnElement[int]) -> ColumnElement[int | None]:
         return func.lead(column).over(partition_by=one.c.job_id, order_by=one.c.place)
 
-    runs = func.coalesce(following(one.c.place), one.c.most + 1) - one.c.place
+    many = func.coalesce(following(one.c.place), one.c.most + 1) - one.c.place
     begins = or_(one.c.before.is_(None), one.c.before != one.c.version_id)
-    first = select(*one.c, following(one.c.completed_at).label("until"), runs.label("runs")).where(begins)
+    first = select(*one.c, following(one.c.completed_at).label("until"), many.label("runs")).where(begins)
     stretch = first.subquery("stretch")
     order = Order("job version stretch", (stretch.c.completed_at, stretch.c.id), descending=True)
     return select(stretch), stretch.c.job_id, order

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from catalog.domain.words import Node
 from catalog.store import paging
 from catalog.store.dialect import any_of
 from catalog.store.engine import Read
+from catalog.store.living import living_now
 from catalog.store.paging import Order, Page, Slice
 from catalog.store.read.subjects import begins, contains
 from catalog.store.tables import dataset, edge, job, namespace, ownership, tag
@@ -92,71 +93,75 @@ class _End(NamedTuple):
 
 _SOURCE = _End(edge.c.source_id, edge.c.source_node)
 _TARGET = _End(edge.c.target_id, edge.c.target_node)
+_NAME, _SHOWN = dataset.alias("named"), dataset.alias("shown")
 
 
 def inputs(connection: Read, ids: Collection[int]) -> dict[int, list[int]]:
-    """The datasets each job reads now."""
-    return _datasets(connection, ids, _TARGET, _SOURCE)
-
-
-def outputs(connection: Read, ids: Collection[int]) -> dict[int, list[int]]:
-    """The datasets each job writes now."""
+    """The datasets each job reads now, as lineage has it: none that is gone."""
     return _datasets(connection, ids, _SOURCE, _TARGET)
 
 
+def outputs(connection: Read, ids: Collection[int]) -> dict[int, list[int]]:
+    """The datasets each job writes now, as lineage has it: none that is gone, or that the job itself dropped last."""
+    return _datasets(connection, ids, _TARGET, _SOURCE)
+
+
 def producers(connection: Read, ids: Collection[int]) -> dict[int, list[int]]:
-    """The jobs that write each dataset now."""
+    """The jobs that write each dataset now; see `outputs`."""
     return _jobs(connection, ids, _TARGET, _SOURCE)
 
 
 def consumers(connection: Read, ids: Collection[int]) -> dict[int, list[int]]:
-    """The jobs that read each dataset now."""
+    """The jobs that read each dataset now; see `inputs`."""
     return _jobs(connection, ids, _SOURCE, _TARGET)
 
 
-def _datasets(connection: Read, ids: Collection[int], here: _End, there: _End) -> dict[int, list[int]]:
-    """Datasets at the other end of edges that hold now and have one of these jobs at this end, in list order."""
-    shown = dataset.alias("shown")
-    rows = connection.execute(
-        select(here.id, shown.c.id, shown.c.sort_key)
-        .distinct()
-        .join(dataset, dataset.c.id == there.id)
-        .join(shown, shown.c.id == dataset.c.canonical_id)
-        .where(
-            any_of(connection, here.id, ids),
-            here.node == int(Node.JOB),
-            there.node == int(Node.DATASET),
-            edge.c.valid_to == FOREVER,
-        )
-        .order_by(shown.c.sort_key, shown.c.id)
+def _datasets(connection: Read, ids: Collection[int], data: _End, work: _End) -> dict[int, list[int]]:
+    """The datasets that these jobs have edges with that hold now, in list order."""
+    found = (
+        _edges(data, work)
+        .join(_SHOWN, _SHOWN.c.id == _NAME.c.canonical_id)
+        .where(any_of(connection, work.id, ids))
+        .order_by(_SHOWN.c.sort_key, _SHOWN.c.id)
     )
-    return _grouped(rows)
+    return _grouped((one, id) for id, one in _ends(connection, found, data))
 
 
-def _jobs(connection: Read, ids: Collection[int], here: _End, there: _End) -> dict[int, list[int]]:
-    """Jobs at the other end of edges that hold now and have any name of these datasets at this end, in list order."""
-    rows = connection.execute(
-        select(dataset.c.canonical_id, job.c.id, job.c.sort_key)
-        .distinct()
-        .select_from(edge)
-        .join(dataset, dataset.c.id == here.id)
-        .join(job, job.c.id == there.id)
-        .where(
-            any_of(connection, dataset.c.canonical_id, ids),
-            here.node == int(Node.DATASET),
-            there.node == int(Node.JOB),
-            edge.c.valid_to == FOREVER,
-        )
+def _jobs(connection: Read, ids: Collection[int], data: _End, work: _End) -> dict[int, list[int]]:
+    """The jobs that these datasets, under any of their names, have edges with that hold now, in list order."""
+    found = (
+        _edges(data, work)
+        .join(job, job.c.id == work.id)
+        .where(any_of(connection, _NAME.c.canonical_id, ids))
         .order_by(job.c.sort_key, job.c.id)
     )
-    return _grouped(rows)
+    return _grouped(_ends(connection, found, data))
 
 
-def _grouped(rows: Any) -> dict[int, list[int]]:  # noqa: ANN401 - rows of (owner, other, sort key)
-    result: dict[int, list[int]] = defaultdict(list)
-    for owner, other, _ in rows:
-        result[owner].append(other)
-    return result
+def _edges(data: _End, work: _End) -> Select[Any]:
+    """Edges between datasets, under the ids that are shown, and jobs: hops that no row ends."""
+    ends = (_NAME.c.canonical_id, work.id) if data is _SOURCE else (work.id, _NAME.c.canonical_id)
+    return (
+        select(*ends, edge.c.owner_id, edge.c.derivation, edge.c.valid_from, edge.c.valid_to)
+        .select_from(edge)
+        .join(_NAME, _NAME.c.id == data.id)
+        .where(data.node == int(Node.DATASET), work.node == int(Node.JOB), edge.c.valid_to == FOREVER)
+    )
+
+
+def _ends(connection: Read, found: Select[Any], data: _End) -> Iterator[tuple[int, int]]:
+    """Dataset and job of those of these edges that hold though datasets may have been dropped."""
+    at, other = (0, 1) if data is _SOURCE else (1, 0)
+    hops = [tuple(row) for row in connection.execute(found)]
+    return ((hop[at], hop[other]) for hop in living_now(connection, hops, {hop[at] for hop in hops}))
+
+
+def _grouped(pairs: Iterable[tuple[int, int]]) -> dict[int, list[int]]:
+    """What each has, once and in this order."""
+    result: dict[int, dict[int, None]] = defaultdict(dict)
+    for owner, one in pairs:
+        result[owner][one] = None
+    return {owner: list(ones) for owner, ones in result.items()}
 
 
 def _matching(connection: Read, wanted: JobFilter) -> Select[Any]:

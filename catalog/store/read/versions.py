@@ -6,11 +6,11 @@ a label that readers alone name is a version too, until somebody is known to hav
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Subquery, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, FromClause, Row, Select, Subquery, and_, case, exists, func, or_, select
 
 from catalog.domain.ids import key
 from catalog.domain.words import Lifecycle, Role, Scope
@@ -18,6 +18,7 @@ from catalog.store import paging
 from catalog.store.dialect import any_of
 from catalog.store.engine import Read
 from catalog.store.paging import Order, Page, Slice
+from catalog.store.read import same_work
 from catalog.store.tables import dataset, facet, job_version, run
 from catalog.store.uses import Where, uses
 
@@ -58,12 +59,8 @@ class JobVersionRow:
     runs: int
 
 
-_LABELS = (facet.c.scope == int(Scope.DATASET), facet.c.name_key == key("facet", "version"))
-_done = (
-    select(run.c.version_id, func.min(run.c.completed_at).label("created_at"), func.count().label("runs"))
-    .where(run.c.version_id.is_not(None))
-    .group_by(run.c.version_id)
-)
+_LABEL = (int(Scope.DATASET), key("facet", "version"))
+_LABELS = (facet.c.scope == _LABEL[0], facet.c.name_key == _LABEL[1])
 
 
 def of_datasets(
@@ -112,45 +109,51 @@ def latest_of_datasets(
 
 
 def by_ids(connection: Read, ids: Collection[int], as_of: int | None = None) -> dict[int, JobVersionRow]:
-    """These versions of jobs; one that no completed run has any more, or had by `as_of`, is missing."""
-    owners = select(job_version.c.job_id).where(any_of(connection, job_version.c.id, ids))
-    statement, _ = _of_jobs(run.c.job_id.in_(owners), as_of)
-    rows = connection.execute(statement.where(any_of(connection, job_version.c.id, ids)))
-    return {row.id: _job_version(row) for row in rows}
+    """These versions of jobs; one that no completed run has any more, or had by `as_of`, is missing.
+
+    One that did the same as an earlier one, under other names of datasets, is that one.
+    """
+    same = same_work.of_versions(connection, ids)
+    told = {id: same.get(id, id) for id in ids}
+    owners = select(job_version.c.job_id).where(any_of(connection, job_version.c.id, told.values()))
+    statement, _ = _of_jobs(connection, run.c.job_id.in_(owners), same, as_of)
+    rows = connection.execute(statement.where(any_of(connection, job_version.c.id, told.values())))
+    found = {row.id: _job_version(row) for row in rows}
+    return {id: found[one] for id, one in told.items() if one in found}
 
 
 def of_jobs(
     connection: Read, ids: Collection[int], page: Page, as_of: int | None = None
 ) -> dict[int, Slice[JobVersionRow]]:
     """The versions of each job, the latest new one first; with `as_of`, those that runs had completed with by then."""
-    statement, order = _of_jobs(any_of(connection, run.c.job_id, ids), as_of)
+    mine, same = any_of(connection, run.c.job_id, ids), same_work.of_jobs(connection, ids)
+    statement, order = _of_jobs(connection, mine, same, as_of)
     found = paging.paginate_each(connection, statement, job_version.c.job_id, ids, order=order, page=page)
     return {owner: rows.each(_job_version) for owner, rows in found.items()}
 
 
 def count_of_jobs(connection: Read, ids: Collection[int], as_of: int | None = None) -> dict[int, int]:
     """How many versions each job has, or had."""
-    statement, _ = _of_jobs(any_of(connection, run.c.job_id, ids), as_of)
+    mine, same = any_of(connection, run.c.job_id, ids), same_work.of_jobs(connection, ids)
+    statement, _ = _of_jobs(connection, mine, same, as_of)
     return paging.count_each(connection, statement, job_version.c.job_id, ids)
 
 
 def latest_runs(connection: Read, ids: Collection[int], as_of: int | None = None) -> dict[int, int]:
     """The last run that completed with each job version, or had by `as_of`."""
+    same = same_work.of_versions(connection, ids)
+    told = {id: same.get(id, id) for id in ids}
+    runs, version = same_work.told_as(connection, same)
+    rank = func.row_number().over(partition_by=version, order_by=(run.c.completed_at.desc(), run.c.id.desc()))
     latest = (
-        select(
-            run.c.version_id,
-            run.c.id,
-            func.row_number()
-            .over(partition_by=run.c.version_id, order_by=(run.c.completed_at.desc(), run.c.id.desc()))
-            .label("rank"),
-        )
-        .join(job_version, job_version.c.job_id == run.c.job_id)
-        .where(any_of(connection, job_version.c.id, ids), run.c.version_id == job_version.c.id)
-        .where(_completed(as_of))
+        select(version.label("version_id"), run.c.id, rank.label("rank"))
+        .select_from(runs.join(job_version, job_version.c.job_id == run.c.job_id))
+        .where(any_of(connection, job_version.c.id, told.values()), version == job_version.c.id, _completed(as_of))
         .subquery()
     )
     rows = connection.execute(select(latest.c.version_id, latest.c.id).where(latest.c.rank == 1))
-    return {version: id for version, id in rows}  # noqa: C416 - rows, not pairs, to mypy
+    found = {version: id for version, id in rows}  # noqa: C416 - rows, not pairs, to mypy
+    return {id: found[one] for id, one in told.items() if one in found}
 
 
 def _completed(as_of: int | None) -> ColumnElement[bool]:
@@ -212,23 +215,46 @@ def _of_datasets(where: Where, as_of: int | None = None) -> tuple[Select[Any], C
 
 
 def _named_at(use: Subquery) -> ColumnElement[int]:
-    """When a reader named the version: a label nobody had named before begins a stretch of the facet's history.
+    """When a reader named the version: as it began, if the label held then, or when the label came while it read.
 
-    Where none begins while it reads, the label held already.
+    Of what it said the last word is stored. What others said in that very microsecond may have won over it; then
+    nothing tells, and it is as it began.
     """
-    begins = select(func.min(facet.c.valid_from)).where(
-        facet.c.subject_id == use.c.dataset_id, *_LABELS, facet.c.valid_from.between(use.c.first_at, use.c.label_at)
+    last, first, came = (facet.alias(name) for name in ("last", "first", "came"))
+    told = and_(last.c.valid_from == use.c.label_at, last.c.tie <= use.c.label_tie)
+    its_word = _held(use, last, or_(last.c.valid_from < use.c.label_at, told))
+    since = select(func.min(came.c.valid_from)).where(
+        *_labels(came, use), came.c.valid_from.between(use.c.first_at, use.c.label_at), came.c.content_key == its_word
     )
-    return func.coalesce(begins.scalar_subquery(), use.c.first_at)
+    began = _held(use, first, first.c.valid_from <= use.c.first_at) == its_word
+    return case((began, use.c.first_at), else_=func.coalesce(since.scalar_subquery(), use.c.first_at))
 
 
-def _of_jobs(wanted: ColumnElement[bool], as_of: int | None) -> tuple[Select[Any], Order]:
+def _held(use: Subquery, said: FromClause, by: ColumnElement[bool]) -> ColumnElement[int | None]:
+    """The content of the label that held last."""
+    last = select(said.c.content_key).where(*_labels(said, use), by).order_by(said.c.valid_from.desc()).limit(1)
+    return last.correlate(use).scalar_subquery()
+
+
+def _labels(said: FromClause, use: Subquery) -> tuple[ColumnElement[bool], ...]:
+    return said.c.subject_id == use.c.dataset_id, said.c.scope == _LABEL[0], said.c.name_key == _LABEL[1]
+
+
+def _of_jobs(
+    connection: Read, wanted: ColumnElement[bool], same: Mapping[int, int], as_of: int | None
+) -> tuple[Select[Any], Order]:
     """Versions with their completed runs, of which only those of the jobs `wanted` are looked at."""
-    done = _done.where(wanted, _completed(as_of)).subquery("done")
-    statement = select(job_version.c.id, job_version.c.job_id, job_version.c.code, done.c.created_at, done.c.runs).join(
-        done, done.c.version_id == job_version.c.id
+    runs, version = same_work.told_as(connection, same)
+    done = (
+        select(version.label("id"), func.min(run.c.completed_at).label("created_at"), func.count().label("runs"))
+        .select_from(runs)
+        .where(wanted, run.c.version_id.is_not(None), _completed(as_of))
+        .group_by(version)
+        .subquery("done")
     )
-    return statement, Order("job version", (done.c.created_at, job_version.c.id), descending=True)
+    statement = select(job_version.c.id, job_version.c.job_id, job_version.c.code, done.c.created_at, done.c.runs)
+    order = Order("job version", (done.c.created_at, job_version.c.id), descending=True)
+    return statement.join(done, done.c.id == job_version.c.id), order
 
 
 def _dataset_version(row: Row[Any]) -> DatasetVersionRow:

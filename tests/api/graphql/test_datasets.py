@@ -185,6 +185,10 @@ def test_schemas_and_facets_can_be_asked_as_of_a_moment(tell: Tell, ask: Ask):
     for at, expected in ((9, {"a": 1}), (10, {"a": 1, "b": 2}), (25, {"a": 1, "b": 2}), (40, {"a": 1, "b": None})):
         held = one(ask, "d", f'fields(asOf: "{moment(at)}") {{ name ordinal }}')["fields"]
         assert {field["name"]: field["ordinal"] for field in held} == expected
+    assert one(ask, "d", "fields { name type ordinal }")["fields"] == [
+        {"name": "a", "type": "int", "ordinal": 1},
+        {"name": "b", "type": None, "ordinal": None},
+    ]
     before = one(ask, "d", f'facets(asOf: "{moment(-1)}") {{ name }}')
     assert before["facets"] == []
     then = one(ask, "d", f'facet(name: "schema", asOf: "{moment(25)}") {{ producer validFrom validTo understood }}')

@@ -230,9 +230,10 @@ def test_a_dataset_under_another_of_its_names_is_no_change_of_a_job(tell: Tell, 
         declared_job("etl", 0),
         ran("etl", 1).reading("table").writing("out"),
         ran("etl", 10).reading("path").writing("out"),
+        ran("etl", 20).reading("path", "more").writing("out"),
     )
     later, _ = job_versions(ask, CHANGES)
-    assert later["changes"]["inputsAdded"] == later["changes"]["inputsRemoved"] == []
+    assert (later["changes"]["inputsAdded"], later["changes"]["inputsRemoved"]) == ([{"name": "more"}], [])
 
 
 def test_changes_are_found_again_by_the_id_of_a_version(database: Database, tell: Tell, ask: Ask):

@@ -9,7 +9,7 @@ import pytest
 from graphql import GraphQLError
 from sqlalchemy import delete, update
 
-from builders import declared_dataset, declared_job, facet, ran
+from builders import also_known_as, declared_dataset, declared_job, drawn_from, facet, ran
 from catalog.api.graphql.schema import execute
 from catalog.ingest.accept import Receipt, Refused
 from catalog.store.engine import Database
@@ -86,6 +86,23 @@ def test_events_are_of_a_dataset_by_any_of_its_names(tell: Tell, ask: Ask):
             f'{{ events(filter: {{dataset: {{namespace: "shop", name: "{name}"}}}}) {{ edges {{ node {{ seq }} }} }} }}'
         )
         assert [event["seq"] for event in nodes(found["events"])] == [0, 1]
+
+
+def test_events_of_a_dataset_have_those_of_views_that_are_drawn_from_it(tell: Tell, ask: Ask):
+    from_column = {"inputFields": [{"namespace": "shop", "name": "path", "field": "x"}]}
+    tell(
+        declared_dataset("table", 0, symlinks=also_known_as("path")),
+        declared_dataset("view", 1, lineage=drawn_from("path")),
+        declared_dataset("view", 1, lineage=drawn_from("other")),
+        declared_dataset("by columns", 2, columnLineage=facet(fields={"x": from_column})),
+        declared_dataset("as a whole", 3, columnLineage=facet(fields={}, dataset=from_column["inputFields"])),
+        declared_dataset("by one column", 4, lineage=facet(fields={"x": drawn_from("table")})),
+        declared_dataset("view", 5, lineage=facet(_deleted=True)),
+    )
+    for name, seqs in (("table", [0, 1, 3, 4, 5]), ("other", [2]), ("view", [1, 2, 6])):
+        wanted = f'{{dataset: {{namespace: "shop", name: "{name}"}}}}'
+        found = ask(f"{{ events(filter: {wanted}) {{ totalCount edges {{ node {{ seq }} }} }} }}")["events"]
+        assert ([event["seq"] for event in nodes(found)], found["totalCount"]) == (seqs, len(seqs))
 
 
 def test_an_erased_event_is_still_listed_without_its_bytes(tell: Tell, ask: Ask, database: Database):

@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient, WebSocketDenialResponse, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
-from builders import declared_dataset, ran
+from builders import declared_dataset, drawn_from, ran
 from catalog.api import auth
 from catalog.api.graphql import feed, following, websocket
 from catalog.api.graphql.asked import Asked
@@ -196,7 +196,8 @@ def test_only_events_that_match_the_filter_are_delivered(connect: Connect, tell:
         client.begin()
         for number, wanted in enumerate(filters):
             client.follow(f"subscription {{ eventAccepted(filter: {wanted}) {{ seq }} }}", str(number))
-        tell(ran("etl", 0, "r").writing("d"), ran("other", 3).writing("e"), declared_dataset("f", 5))
+        view = declared_dataset("f", 5, lineage=drawn_from("d"))
+        tell(ran("etl", 0, "r").writing("d"), ran("other", 3).writing("e"), view)
         query = "{ events(filter: %s) { nodes { seq } } }"
         answers = [server.post("/graphql", json={"query": query % wanted}).json() for wanted in filters]
         expected = {
@@ -204,7 +205,7 @@ def test_only_events_that_match_the_filter_are_delivered(connect: Connect, tell:
             for number, answer in enumerate(answers)
             for event in answer["data"]["events"]["nodes"]
         }
-        assert len(expected) == 1 + 2 + 2 + 1
+        assert len(expected) == 1 + 2 + 3 + 1
         heard = [client.hear() for _ in expected]
         assert {(one["id"], one["payload"]["data"]["eventAccepted"]["seq"]) for one in heard} == expected
         assert client.hears_nothing_more()

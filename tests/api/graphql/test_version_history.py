@@ -7,10 +7,11 @@ from itertools import groupby, pairwise
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders import Ran, facet, moment, ran
+from builders import Ran, also_known_as, declared_dataset, facet, moment, ran, renamed
 from catalog.api.graphql.limits import Limits
 from catalog.api.graphql.schema import execute
 from catalog.store.engine import Database
@@ -67,6 +68,45 @@ def test_a_run_heard_of_late_goes_where_it_ended(tell: Tell, ask: Ask) -> None:
     assert [(one["runCount"], one["again"]) for one in history(ask)["versionHistory"]["nodes"]] == [
         (1, True), (1, False), (1, False),
     ]  # fmt: skip
+
+
+JOINED = {
+    "symlink": declared_dataset("mart", 9, symlinks=also_known_as("s3")),
+    "rename": declared_dataset("s3", 9, lifecycleStateChange=renamed("mart")),
+}
+
+
+@pytest.mark.parametrize("learnt", ["before", "after"])
+@pytest.mark.parametrize("how", JOINED)
+def test_a_job_goes_on_with_its_version_when_a_dataset_gets_another_name(
+    tell: Tell, ask: Ask, learnt: str, how: str
+) -> None:
+    runs = [
+        ran("etl", 0, "0").reading("raw").writing("mart"),
+        ran("etl", 10, "1").reading("raw").writing("s3"),
+        ran("etl", 20, "2").reading("raw").writing("mart"),
+        ran("etl", 30, "3").reading("raw", "more").writing("s3"),
+    ]
+    tell(*([JOINED[how], *runs] if learnt == "before" else [*runs, JOINED[how]]))
+
+    assert [
+        (one["validFrom"], one["runCount"], one["again"], one["version"]["runCount"])
+        for one in history(ask)["versionHistory"]["nodes"]
+    ] == [(moment(31), 1, False, 1), (moment(1), 3, False, 3)]
+    changes = "changes { inputsAdded { name } outputsAdded { name } }"
+    found = ask(f"""{{ job(namespace: "shop", name: "etl") {{
+        versions {{ totalCount nodes {{ runCount latestRun {{ runId }} {changes} }} }} }} }}""")["job"]
+    assert found["versions"]["totalCount"] == 2
+    last, first = found["versions"]["nodes"]
+    assert (first["runCount"], first["latestRun"], first["changes"]) == (3, {"runId": "2"}, None)
+    assert last["changes"] == {"inputsAdded": [{"name": "more"}], "outputsAdded": []}
+
+
+def test_what_a_job_made_under_either_name_of_a_dataset_has_the_same_content(tell: Tell, ask: Ask) -> None:
+    tell(JOINED["symlink"], ran("etl", 0).reading("raw").writing("mart"), ran("etl", 10).reading("raw").writing("s3"))
+    versions = ask('{ dataset(namespace: "shop", name: "mart") { versions { nodes { contentId } } } }')["dataset"]
+    one, other = versions["versions"]["nodes"]
+    assert one == other
 
 
 def test_stretches_are_paged(tell: Tell, ask: Ask) -> None:

@@ -36,7 +36,7 @@ from catalog.domain.lineage import EntityRef
 from catalog.domain.words import Node as NodeKind
 from catalog.facets import understood
 from catalog.store.read import as_of as then
-from catalog.store.read import datasets, facets, identity, jobs, origins, versions
+from catalog.store.read import datasets, facets, identity, jobs, origins, same_work, versions
 from catalog.store.read.datasets import DatasetRow
 from catalog.store.read.facets import FacetRow
 from catalog.store.read.subjects import TagRow
@@ -92,7 +92,11 @@ class Dataset(Node):
         rows = await self.view.load(info, conflicts, self.key) or ()
         return [types.identity.IdentityConflict.of(row) for row in rows]
 
-    @strawberry.field(description="Its columns: those of its schema, then those that only lineage or a tag names.")
+    @strawberry.field(
+        description="Its columns: those of its schema, in the order of that; then, by name, all others that an earlier "
+        "schema or lineage ever named (`asOf`: by then), or that a tag is on. Of the others `type`, `description` and "
+        "`ordinal` are null, also where an earlier schema said them: see `schemaHistory`."
+    )
     async def fields(self, info: Info, as_of: AsOf = None) -> list[parts.Field]:
         """The columns."""
         return await self.columns(info, as_of)
@@ -285,7 +289,8 @@ class DatasetVersion(Node):
         schemas = await self.view.load(info, facets.schemas, row.dataset_id) or ()
         held = next((s for s in schemas if s.valid_from <= at and (s.valid_to is None or at < s.valid_to)), None)
         columns = () if held is None else parts.columns_of(held.payload)
-        return content_id(row.label, columns, (row.rows, row.size, row.files), row.job_version, row.lifecycle)
+        done = row.job_version and (await info.context.load(same_work.of_versions, row.job_version) or row.job_version)
+        return content_id(row.label, columns, (row.rows, row.size, row.files), done, row.lifecycle)
 
     @strawberry.field(description="The schema the dataset had then, if any was known.")
     async def schema_version(self, info: Info) -> parts.SchemaVersion | None:

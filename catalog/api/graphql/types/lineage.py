@@ -239,7 +239,7 @@ class Lineage:
     @strawberry.field(description=picture.DESCRIPTION)
     def svg(self) -> str:
         """A picture."""
-        return picture.drawn(self.found, self.things)
+        return picture.drawn(self.found, self.things, self.recorded_as_of)
 
 
 @dataclass(frozen=True, slots=True)

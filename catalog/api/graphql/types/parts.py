@@ -67,13 +67,15 @@ class DatasetAlias:
 
 @strawberry.type(description="A column of a dataset.")
 class Field:
-    """A column; only its name is known of one that no schema has."""
+    """A column; only its name is told of one that is not in the schema."""
 
     name: str = strawberry.field(description="The name; of a nested column with those of its parents: `address.city`.")
-    type: str | None = strawberry.field(description="The type, as the producer writes it.")
+    type: str | None = strawberry.field(
+        description="The type, as the producer writes it. Null where the schema does not say, or lacks the column."
+    )
     description: str | None = strawberry.field(description="What is in it.")
     ordinal: int | None = strawberry.field(
-        description="Its place in the schema, from 1. Null for a column that no schema has."
+        description="Its place in the schema, from 1. Null for a column that is not in it."
     )
     tags: list[Tag] = strawberry.field(description="The tags on this column.")
 

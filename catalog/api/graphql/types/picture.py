@@ -20,8 +20,8 @@ DESCRIPTION: Final = (
 )
 
 
-def drawn(found: Lineage, things: Things) -> str:
-    """The picture of an answer; `things` are those in it."""
+def drawn(found: Lineage, things: Things, recorded: int | None) -> str:
+    """The picture of an answer; `things` are those in it, `recorded` is when it was known (None: now)."""
     rows = {edge.job_id: things.get(jobs.by_ids, EntityKind.JOB, edge.job_id) for edge in found.edges}
     names = {id: (row.namespace, row.name) for id, row in rows.items() if id is not None and row is not None}
-    return pictures.svg(found, names, things.window)
+    return pictures.svg(found, names, things.window, recorded=recorded)

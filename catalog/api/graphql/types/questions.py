@@ -17,7 +17,7 @@ from catalog.api.graphql.types.lineage import LineageEdge, LineageNode, Things
 from catalog.api.graphql.types.moments import PRESENT, View
 from catalog.api.graphql.types.node import Node
 from catalog.domain import lineage
-from catalog.domain.differences import ChangedEdge
+from catalog.domain.differences import ChangedEdge, Difference
 from catalog.domain.timeline import Window
 from catalog.facets import understood
 from catalog.store import causes, questions
@@ -274,9 +274,9 @@ class LineageCycles:
         return cls(cycles=cycles, truncated=found.truncated_by is not None, truncated_by=found.truncated_by)
 
 
-@strawberry.type(description="A thing that is in both answers, but not as far away.")
+@strawberry.type(description="A thing that is in both answers, but not as far away, or shown under another name.")
 class MovedNode:
-    """A node with another depth."""
+    """A node with another depth or name."""
 
     before: LineageNode = strawberry.field(description="As it was.")
     after: LineageNode = strawberry.field(description="As it is then.")
@@ -326,7 +326,9 @@ class LineageDiff:
 
     nodes_added: list[LineageNode] = strawberry.field(description="Nodes only the later answer has.")
     nodes_removed: list[LineageNode] = strawberry.field(description="Nodes only the earlier answer has.")
-    nodes_changed: list[MovedNode] = strawberry.field(description="Nodes of both that have another `depth`.")
+    nodes_changed: list[MovedNode] = strawberry.field(
+        description="Nodes of both that have another `depth`, or that are shown under another name."
+    )
     edges_added: list[LineageEdge] = strawberry.field(description="Edges only the later answer has.")
     edges_removed: list[LineageEdge] = strawberry.field(description="Edges only the earlier answer has.")
     edges_changed: list[ChangedLineageEdge] = strawberry.field(description="Edges of both that are not the same.")
@@ -341,16 +343,15 @@ class LineageDiff:
     truncated_by: str | None = strawberry.field(description="The limit that cut the earlier, or else the later one.")
 
     @classmethod
-    def of(cls, found: questions.Compared, old: Shown, new: Shown) -> Self:
-        """From a record; what is known of the earlier moment shows what the earlier answer has."""
-        what = found.difference
-        nodes = [*old.nodes(found.before.nodes), *new.nodes(found.after.nodes)]
+    def of(cls, earlier: lineage.Lineage, later: lineage.Lineage, what: Difference, old: Shown, new: Shown) -> Self:
+        """From records; what is known of the earlier moment shows what the earlier answer has."""
+        nodes = [*old.nodes(earlier.nodes), *new.nodes(later.nodes)]
         return cls(
             nodes_added=new.nodes(what.nodes_added),
             nodes_removed=old.nodes(what.nodes_removed),
             nodes_changed=[
                 MovedNode(before=before, after=after)
-                for one, other in what.nodes_moved
+                for one, other in what.nodes_changed
                 for before, after in [(*old.nodes([one]), *new.nodes([other]))]
             ],
             edges_added=new.edges(what.edges_added, nodes),
@@ -358,11 +359,11 @@ class LineageDiff:
             edges_changed=[ChangedLineageEdge.of(change, nodes, old, new) for change in what.edges_changed],
             added=len(what.nodes_added) + len(what.edges_added),
             removed=len(what.nodes_removed) + len(what.edges_removed),
-            changed=len(what.nodes_moved) + len(what.edges_changed),
-            before=LineageExtent.of(found.before),
-            after=LineageExtent.of(found.after),
-            truncated=found.before.truncated or found.after.truncated,
-            truncated_by=found.before.truncated_by or found.after.truncated_by,
+            changed=len(what.nodes_changed) + len(what.edges_changed),
+            before=LineageExtent.of(earlier),
+            after=LineageExtent.of(later),
+            truncated=earlier.truncated or later.truncated,
+            truncated_by=earlier.truncated_by or later.truncated_by,
         )
 
 
