@@ -6,15 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import Final, TypeAlias
+from typing import Final
 
+from catalog.domain.components import components
 from catalog.domain.lineage import Lineage, LineageEdge, LineageNode
 
 SEEN: Final = ("job", "derivation", "transformations", "masked")
 """What of an edge can change: everything but when it held and which run confirmed it."""
-
-Ids: TypeAlias = Mapping[int, int]
-_SAME: Final[Ids] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +40,17 @@ class Difference:
     edges_changed: tuple[ChangedEdge, ...]
 
 
-def difference(before: Lineage, after: Lineage, ids: Ids = _SAME, other_ids: Ids = _SAME) -> Difference:
+def difference(before: Lineage, after: Lineage, same: Iterable[tuple[int, int]] = ()) -> Difference:
     """From `before` to `after`.
 
-    What is known of names may differ between the two: `ids` answers what id things of `before` have where `after` was
-    found, `other_ids` what id those of `after` have where `before` was; of things that have the same one, nothing.
+    What is known of names may differ between the two: `same` are ids of one thing, here and there.
 
     Edges with the same ends are the same where all of `SEEN` is; what is left of each pair of ends is compared by
     job, and then one with another, since a job that takes over from another changes the edge.
     """
-    old, new = _by_id(before.nodes, ids), _by_id(after.nodes, other_ids)
-    gone, come = _by_ends(before.edges, ids), _by_ends(after.edges, other_ids)
+    ids = _one_of_each(same)
+    old, new = _by_id(before.nodes, ids), _by_id(after.nodes, ids)
+    gone, come = _by_ends(before.edges, ids), _by_ends(after.edges, ids)
     removed: list[LineageEdge] = []
     added: list[LineageEdge] = []
     changed: list[ChangedEdge] = []
@@ -72,7 +70,14 @@ def difference(before: Lineage, after: Lineage, ids: Ids = _SAME, other_ids: Ids
     )
 
 
-def _by_id(nodes: Iterable[LineageNode], ids: Ids) -> dict[int, list[LineageNode]]:
+def _one_of_each(same: Iterable[tuple[int, int]]) -> Mapping[int, int]:
+    """For each of these ids one that stands for all that are the same."""
+    links = list(same)
+    groups = components({id for link in links for id in link}, links)
+    return {id: min(group) for group in groups for id in group}
+
+
+def _by_id(nodes: Iterable[LineageNode], ids: Mapping[int, int]) -> dict[int, list[LineageNode]]:
     """The nodes of an answer; several are what others know to be one."""
     by_id: dict[int, list[LineageNode]] = defaultdict(list)
     for node in nodes:
@@ -81,7 +86,7 @@ def _by_id(nodes: Iterable[LineageNode], ids: Ids) -> dict[int, list[LineageNode
 
 
 def _changed(old: list[LineageNode], new: list[LineageNode]) -> Iterator[tuple[LineageNode, LineageNode]]:
-    """Which node became which other one, of those that are the same thing; there are several on one side at most."""
+    """Which node became which other one, of those that are the same thing."""
     for one, other in product(old, new):
         if (one.depth, one.namespace, one.name) != (other.depth, other.namespace, other.name):
             yield one, other
@@ -96,7 +101,7 @@ def _seen(edge: LineageEdge) -> tuple[object, ...]:
     return edge.job_id, edge.derivation, frozenset(edge.transformations), edge.masked
 
 
-def _by_ends(edges: Iterable[LineageEdge], ids: Ids) -> dict[tuple[int, int], list[LineageEdge]]:
+def _by_ends(edges: Iterable[LineageEdge], ids: Mapping[int, int]) -> dict[tuple[int, int], list[LineageEdge]]:
     by_ends: dict[tuple[int, int], list[LineageEdge]] = defaultdict(list)
     for edge in edges:
         by_ends[ids.get(edge.source, edge.source), ids.get(edge.target, edge.target)].append(edge)

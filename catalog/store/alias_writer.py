@@ -58,8 +58,8 @@ def write(connection: Write, symlinks: Sequence[Symlink], touched: Collection[in
 
 def _regroup(connection: Write, touched: set[int]) -> Regrouped:
     """Recompute the components that the touched names are in; the answer has all names in them."""
-    groups = {row.canonical_id for row in by_ids(connection, dataset, dataset.c.id, touched)}
-    members = by_ids(connection, dataset, dataset.c.canonical_id, groups)
+    shown_before = {row.canonical_id for row in by_ids(connection, dataset, dataset.c.id, touched)}
+    members = by_ids(connection, dataset, dataset.c.canonical_id, shown_before)
     ids = [row.id for row in members]
     links = connection.execute(
         select(dataset_alias.c.dataset_id, dataset_alias.c.alias_id).where(
@@ -69,11 +69,8 @@ def _regroup(connection: Write, touched: set[int]) -> Regrouped:
     speakers = {link.dataset_id for link in links}
     named = standing(renames.among(connection, ids))
     order = {row.id: (*named.get(row.id, NEITHER), row.id not in speakers, row.sort_key, row.id) for row in members}
-    shown = {
-        id: min(component, key=order.__getitem__)
-        for component in components(ids, [(link.dataset_id, link.alias_id) for link in links])
-        for id in component
-    }
+    groups = components(ids, [(link.dataset_id, link.alias_id) for link in links])
+    shown = {id: one for group in groups for one in [min(group, key=order.__getitem__)] for id in group}
     moved: dict[int, list[int]] = defaultdict(list)
     were: dict[int, set[int]] = defaultdict(set)
     for row in members:

@@ -139,16 +139,16 @@ def cycles(connection: Read, of: Sequence[EntityRef], namespace: str | None, how
     return Loops(tuple(shown), found.truncated_by or cut)
 
 
-def ids_here(connection: Read, elsewhere: Lineage) -> dict[int, int]:
-    """The ids that the nodes of an answer from elsewhere have here, of those that are shown under other names here."""
+def ids_here(connection: Read, elsewhere: Lineage) -> list[tuple[int, int]]:
+    """The nodes of an answer from elsewhere that are shown under other names here: their ids there and here."""
     owners = {node.id: node.dataset_id or node.id for node in elsewhere.nodes if node.kind in _OF_DATASETS}
     names = Names(connection)
     names.learn(owners.values())
-    return {
-        node.id: shown if node.column is None else field_id(shown, node.column)
+    return [
+        (node.id, shown if node.column is None else field_id(shown, node.column))
         for node in elsewhere.nodes
         if node.id in owners and (shown := names.canonical[owners[node.id]]) != owners[node.id]
-    }
+    ]
 
 
 def _root(connection: Read, ref: EntityRef, how: Question) -> LineageNode:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from catalog.domain.search_words import SHORTEST_PIECE, grams, segments, wholes
-from catalog.store.among import among
+from catalog.store.among import among, among_found
 from catalog.store.dialect import any_of, delete_keys, upsert
 from catalog.store.engine import Read, Write
 from catalog.store.rows import by_ids
@@ -22,12 +22,13 @@ from catalog.store.search_index import Token
 from catalog.store.search_sources import KINDS, Source, read
 from catalog.store.tables import dataset, dataset_drop, job, search_document
 
-_one, _same = dataset.alias(), dataset.alias()
+_mentioned = dataset.alias()
+_SHOWN: Final = select(_mentioned.c.canonical_id).distinct().where(among(_mentioned.c.id, "ids"))
 _DROPPED: Final = (
     select(dataset_drop.c.dataset_id)
-    .join(_one, _one.c.id == dataset_drop.c.dataset_id)
-    .join(_same, _same.c.canonical_id == _one.c.canonical_id)
-    .where(among(_same.c.id, "ids"))
+    .distinct()
+    .join(dataset, dataset.c.id == dataset_drop.c.dataset_id)
+    .where(among_found(dataset.c.canonical_id, _SHOWN))
 )
 
 _FILLED_AT_ONCE: Final = 2_000

@@ -19,6 +19,7 @@ from catalog.domain.projection import RunFacts
 from catalog.domain.statement import Edges, Statement
 from catalog.domain.timeline import BEGINNING, FOREVER, Interval
 from catalog.domain.words import STREAMING, Node
+from catalog.store.among import among_found
 from catalog.store.dialect import any_of, listed, upsert
 from catalog.store.edge_writer import EdgeWriter
 from catalog.store.engine import Write
@@ -286,10 +287,11 @@ class Timelines:
 
     def _names(self) -> dict[int, int]:
         """Every name of the datasets that declared, with the id that all names of the same dataset share."""
-        asked = dataset.alias("asked")
-        found = select(dataset.c.id, dataset.c.canonical_id).join(asked, asked.c.canonical_id == dataset.c.canonical_id)
         owners = [owner for owner, (node, _) in self.declared.items() if node is Node.DATASET]
-        rows = self.connection.execute(found.where(any_of(self.connection, asked.c.id, owners)))
+        asked = dataset.alias("asked")
+        shown = select(asked.c.canonical_id).distinct().where(any_of(self.connection, asked.c.id, owners))
+        found = select(dataset.c.id, dataset.c.canonical_id).where(among_found(dataset.c.canonical_id, shown))
+        rows = self.connection.execute(found)
         return {row.id: row.canonical_id for row in rows}
 
     def _declared_edges(self, row: Row[Any], said: Statement) -> Edges:

@@ -94,8 +94,8 @@ def test_an_edge_through_the_same_job_is_compared_with_that_one():
 def test_things_that_are_one_for_the_other_side_did_neither_come_nor_go():
     two = answer([node(1, 0), node(2, 1)], [edge(1, 3, 1), edge(2, 3, 1, Derivation.COLUMN)])
     one = answer([node(9, 0)], [edge(9, 3, 1)])
-    joined = {1: 9, 2: 9}
-    there, back = difference(two, one, joined), difference(one, two, {}, joined)
+    joined = [(1, 9), (2, 9)]
+    there, back = difference(two, one, joined), difference(one, two, joined)
     assert there.nodes_added == there.nodes_removed == there.edges_added == back.edges_removed == ()
     assert back.edges_added == there.edges_removed == (two.edges[1],)
     assert [(old.id, new.id) for old, new in there.nodes_changed] == [(1, 9), (2, 9)]

@@ -261,10 +261,10 @@ class Questions:
         readers = [when.reader(info, each) for when, each in zip(moments, asked, strict=True)]
         before, after = (reader.ask(answer, each) for reader, each in zip(readers, asked, strict=True))
         # What was known of names differs between what is known now and what was recorded by some day.
-        known = zip(readers[::-1], (before, after), strict=True)
-        ids = [reader.ask(questions.ids_here, found) for reader, found in known if readers[0] is not readers[1]]
+        known = zip(readers[::-1], (before, after), strict=True) if readers[0] is not readers[1] else ()
+        same = [pair for reader, found in known for pair in reader.ask(questions.ids_here, found)]
         shown = (Shown.of(reader, each.window) for reader, each in zip(readers, asked, strict=True))
-        return LineageDiff.of(before, after, difference(before, after, *ids), *shown)
+        return LineageDiff.of(before, after, difference(before, after, same), *shown)
 
 
 def _paths(

@@ -9,16 +9,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import ColumnElement, FromClause, exists, func, select
+from sqlalchemy import ColumnElement, FromClause, exists, func, or_, select
 
 from catalog.domain.statement import Statement
 from catalog.store.dialect import any_of, listed
 from catalog.store.engine import Read
 from catalog.store.names import Names
 from catalog.store.statements import Statements
-from catalog.store.tables import dataset_alias, job_version, run
+from catalog.store.tables import dataset_alias, edge, job_version, run
 
-_ALIASED = select(exists(select(dataset_alias.c.alias_id)))
+_ANY = select(exists(select(dataset_alias.c.alias_id)))
+_BY_SEVERAL_NAMES = or_(
+    *(
+        exists().where(name == end)
+        for end in (edge.c.source_id, edge.c.target_id)
+        for name in (dataset_alias.c.dataset_id, dataset_alias.c.alias_id)
+    )
+)
 
 
 def of_jobs(connection: Read, jobs: Collection[int]) -> dict[int, int]:
@@ -26,11 +33,13 @@ def of_jobs(connection: Read, jobs: Collection[int]) -> dict[int, int]:
 
     Those that are told as themselves are missing: mostly all.
     """
-    if not connection.scalar(_ALIASED):
+    concerned = _using_several_names(connection, jobs)
+    if not concerned:
         return {}
+    mine = any_of(connection, run.c.job_id, concerned)
     made = (
         select(run.c.job_id, run.c.version_id, func.min(run.c.completed_at).label("at"), func.max(run.c.id).label("of"))
-        .where(any_of(connection, run.c.job_id, jobs), run.c.version_id.is_not(None), run.c.completed_at.is_not(None))
+        .where(mine, run.c.version_id.is_not(None), run.c.completed_at.is_not(None))
         .group_by(run.c.job_id, run.c.version_id)
     )
     versions: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
@@ -41,6 +50,14 @@ def of_jobs(connection: Read, jobs: Collection[int]) -> dict[int, int]:
     names = Names(connection)
     names.learn({id for one in said.values() for id in one.datasets})
     return _first_of_each(several, said, names.canonical) if names.members else {}
+
+
+def _using_several_names(connection: Read, jobs: Collection[int]) -> Collection[int]:
+    """Those of these jobs that ever read or wrote a dataset that has several names: mostly few."""
+    if not connection.scalar(_ANY):
+        return ()
+    used = select(edge.c.owner_id).distinct().where(any_of(connection, edge.c.owner_id, jobs), _BY_SEVERAL_NAMES)
+    return connection.scalars(used).all()
 
 
 def _first_of_each(
@@ -58,7 +75,7 @@ def _first_of_each(
 
 def of_versions(connection: Read, ids: Collection[int]) -> dict[int, int]:
     """The same for these versions and all others of their jobs."""
-    if not connection.scalar(_ALIASED):
+    if not connection.scalar(_ANY):
         return {}
     owners = connection.scalars(select(job_version.c.job_id).where(any_of(connection, job_version.c.id, ids)))
     return of_jobs(connection, set(owners))
@@ -68,6 +85,8 @@ def told_as(connection: Read, same: Mapping[int, int]) -> tuple[FromClause, Colu
     """Runs, and the version that each is told to have, by the answer of `of_jobs`."""
     if not same:
         return run, run.c.version_id
-    other = listed(connection, ("version_id", "told_id"), list(same.items()))
+    pairs = listed(connection, ("version_id", "told_id"), list(same.items()))
+    # Grouped, SQLite makes an index of them; else it goes through all pairs for every run.
+    other = select(pairs.c.version_id, pairs.c.told_id).group_by(*pairs.c).subquery("told")
     runs = run.outerjoin(other, other.c.version_id == run.c.version_id)
     return runs, func.coalesce(other.c.told_id, run.c.version_id)

@@ -99,10 +99,14 @@ def last(shown: ColumnElement[int], facet_name: str, what: ColumnElement[T], at:
     )  # fmt: skip
 
 
-def said_last(name: FromClause, facet_name: str) -> ColumnElement[bool]:
-    """Whether this facet was said last under this name of a dataset, a row of `dataset`, and under no other of it."""
+def said_last(name: FromClause, facet_name: str, id: ColumnElement[int] | None = None) -> ColumnElement[bool]:
+    """Whether this facet was said last under this name of a dataset, a row of `dataset`, and under no other of it.
+
+    `id` is another column with the id of the name. SQLite looks no sooner than it has that: not for names of which
+    nothing was said.
+    """
     shown = name.c.canonical_id
-    return or_(~_has_several(shown), name.c.id == last(shown, facet_name, SPEAKER.c.id))
+    return or_(~_has_several(shown), (name.c.id if id is None else id) == last(shown, facet_name, SPEAKER.c.id))
 
 
 def last_type(shown: FromClause) -> ColumnElement[str | None]:
@@ -139,7 +143,7 @@ def tags(connection: Read, ids: Collection[int], node: Node) -> dict[int, list[T
     """The tags that hold now, of the subject and of its columns, in the order they were given, each once."""
     found = attached(connection, tag, (tag.c.key, tag.c.value, tag.c.source, tag.c.field), ids, node)
     if node is Node.DATASET:
-        found = found.where(said_last(dataset, "tags"))
+        found = found.where(said_last(dataset, "tags", tag.c.subject_id))
     result: dict[int, dict[TagRow, None]] = defaultdict(dict)
     for owner, *said in connection.execute(found.order_by(tag.c.position)):
         result[owner][TagRow(*said)] = None
@@ -150,7 +154,7 @@ def owners(connection: Read, ids: Collection[int], node: Node) -> dict[int, list
     """The owners that hold now, in the order they were given, each once."""
     found = attached(connection, ownership, (ownership.c.name, ownership.c.type), ids, node)
     if node is Node.DATASET:
-        found = found.where(said_last(dataset, "ownership"))
+        found = found.where(said_last(dataset, "ownership", ownership.c.subject_id))
     result: dict[int, dict[OwnerRow, None]] = defaultdict(dict)
     for owner, *said in connection.execute(found.order_by(ownership.c.position)):
         result[owner][OwnerRow(*said)] = None

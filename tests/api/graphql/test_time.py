@@ -345,6 +345,20 @@ class TestRecordedAsOf:
                 "edgesRemoved": [], "nodesChanged": [{"before": first, "after": last}],
             }  # fmt: skip
 
+    def test_a_dataset_that_got_its_former_name_back_is_the_same_in_a_difference(
+        self, database: Database, ask: Ask
+    ) -> None:
+        there, back = (declared_dataset(name, at, lifecycleStateChange=renamed(was)) for name, at, was in (
+            ("r", 5, "q"), ("q", 8, "r"),
+        ))  # fmt: skip
+        receive(database, 10, [*ran("j", 1).reading("q").writing("b"), there])
+        receive(database, 12, [back])
+        asked = f'{of("b")}, from: "{MONDAY}", to: "{MONDAY}", fromRecorded: "{TUESDAY}"'
+        said = "added removed nodesChanged { before { name } after { name } }"
+        changed = [{"before": {"name": "r"}, "after": {"name": "q"}}]
+        found = ask(f"{{ lineageDiff({asked}) {{ {said} }} }}")["lineageDiff"]
+        assert found == {"added": 0, "removed": 0, "nodesChanged": changed}
+
     def test_names_that_were_joined_since_are_two_datasets_then(self, database: Database, ask: Ask) -> None:
         receive(database, 10, [*ran("load").writing("a_table"), *ran("copy", 1).reading("files").writing("copied")])
         receive(database, 12, [declared_dataset("a_table", 2, symlinks=also_known_as("files"))])
