@@ -17,7 +17,7 @@ from sqlalchemy import Select, func, select
 from catalog.domain.causes import Reason, overdue, pause, rank, schema_change
 from catalog.domain.changes import Column, Understand
 from catalog.domain.lineage import EntityRef, LineageNode, Question
-from catalog.domain.timeline import Window
+from catalog.domain.timeline import BEGINNING, Window
 from catalog.domain.words import STREAMING, Direction, EntityKind, Granularity, RunState
 from catalog.store.dialect import any_of
 from catalog.store.engine import Read
@@ -29,7 +29,7 @@ from catalog.store.read.checks import ASSERTIONS
 from catalog.store.read.facets import FacetRow
 from catalog.store.read.run_moments import Project
 from catalog.store.read.runs import RunRow
-from catalog.store.standing import Moments, Standing, standings, was_open
+from catalog.store.standing import Moments, Standing, standings
 from catalog.store.tables import run
 
 MOST_RUNS: Final = 5_000
@@ -38,7 +38,7 @@ DEEPEST: Final = 5
 """How many levels of runs inside of runs are looked at."""
 MOST_PARTS: Final = 9
 """Of how many failed runs inside of the failed one the very inputs are looked at; of others, those of their jobs."""
-_WRITES: Final = Page(20)
+_WRITES: Final = 20
 """From how many of its last writes the habit of a dataset is told."""
 _BAD: Final = (RunState.FAIL, RunState.ABORT)
 
@@ -103,7 +103,7 @@ class Candidates:
 class _Failure:
     """What is to be explained: `began` is when it read what it read, `parts` the failed runs inside of it.
 
-    `more`: there are runs inside of it that were not looked at.
+    `stood` is how those stood when it failed. `more`: there are runs inside of it that were not looked at.
     """
 
     roots: list[EntityRef]
@@ -111,6 +111,7 @@ class _Failure:
     moment: int
     own_jobs: set[int] = field(default_factory=set)
     parts: list[RunRow] = field(default_factory=list)
+    stood: Mapping[int, Standing] = field(default_factory=dict)
     more: bool = False
 
 
@@ -165,7 +166,8 @@ def _latest(job_id: int, until: int) -> Select[int]:
 def _of_run(connection: Read, row: RunRow, at: int | None) -> _Failure:
     """A run, its job (runs that fail often do not say what they read), and the runs inside of it that failed."""
     ended = row.ended_at or row.last_at or row.began_at or 0
-    failure = _Failure([], row.began_at or ended, ended if at is None else min(at, ended))
+    moment = ended if at is None else min(at, ended)
+    failure = _Failure([], min(row.began_at or ended, moment), moment)
     level, inside = [row], list[RunRow]()
     for _ in range(DEEPEST):
         below = runs.children(connection, [one.id for one in level], Page(1_000)) if level else {}
@@ -173,9 +175,13 @@ def _of_run(connection: Read, row: RunRow, at: int | None) -> _Failure:
         failure.more |= any(found.has_next for found in below.values())
         inside += level
     failure.more |= bool(level and runs.count_of_children(connection, [one.id for one in level]))
-    bad = [one for one in inside if one.state in _BAD]
-    failure.own_jobs = {one.job_id for one in (row, *bad)}
-    failure.parts = [one for one in bad if not _tried_again(one, inside, failure.moment)]
+    stood = standings(connection, inside, Moments(BEGINNING, failure.moment, failure.moment))
+    # Also those of what was made good inside of it: that it had failed made no difference to what came next.
+    failure.own_jobs = {row.job_id} | {
+        one.job_id for one in inside if one.failed_at is not None or one.aborted_at is not None
+    }
+    failure.parts = [one for one in inside if stood[one.id].state in _BAD and not _tried_again(one, inside, stood)]
+    failure.stood = stood
     failed = [row, *failure.parts]
     named = jobs.by_ids(connection, failure.own_jobs)
     # Finding a run by its id is a statement each. Of the other parts, what their jobs read says enough.
@@ -188,16 +194,16 @@ def _of_run(connection: Read, row: RunRow, at: int | None) -> _Failure:
 def _of_parts(failure: _Failure, nodes: Mapping[int, LineageNode]) -> Iterator[Candidate]:
     """The runs inside of the failed one that failed."""
     for part in failure.parts:
-        at = part.ended_at
-        if part.job_id in nodes and at is not None and at <= failure.moment:
-            yield _failed(nodes[part.job_id], part, at, 0, failed=part.state is RunState.FAIL)
+        state, at, _ = failure.stood[part.id]
+        if part.job_id in nodes and at is not None:
+            yield _failed(nodes[part.job_id], part, at, 0, failed=state is RunState.FAIL)
 
 
-def _tried_again(part: RunRow, inside: Iterable[RunRow], moment: int) -> bool:
+def _tried_again(part: RunRow, inside: Iterable[RunRow], stood: Mapping[int, Standing]) -> bool:
     """Whether the same job was begun once more after this run of it, and completed. What ran beside it says nothing."""
-    ended = part.ended_at or 0
+    ended = stood[part.id].ended_at or 0
     return any(
-        one.job_id == part.job_id and (one.began_at or 0) >= ended and ended < (one.completed_at or 0) <= moment
+        one.job_id == part.job_id and (one.began_at or 0) >= ended and ended < (stood[one.id].completed_at or 0)
         for one in inside
     )
 
@@ -241,16 +247,15 @@ def _of_job(
     streams: bool,
 ) -> Iterator[Candidate]:
     """A failure is made good by a later run that completes; that of a stream already by one that goes on."""
-    good = [row.completed_at for row in rows if row.completed_at is not None and row.completed_at <= failure.began]
-    if streams:
-        good += [at for row in rows if (at := stood[row.id].going_at) is not None]
+    ways = [(one.completed_at, one.going_at if streams else None) for one in (stood[row.id] for row in rows)]
+    good = [at for both in ways for at in both if at is not None]
     distance = abs(node.depth)
     for row in rows:
-        state, at, _ = stood[row.id]
+        state, at, going = stood[row.id]
         if state in _BAD and at is not None and since < at <= failure.moment:
             if not any(at < later for later in good):
                 yield _failed(node, row, at, distance, failed=state is RunState.FAIL)
-        elif was_open(row, failure.began) and not streams:
+        elif going is not None and not streams:
             ended = "has not ended since" if row.ended_at is None else f"ended at {_iso(row.ended_at)}"
             began = row.began_at or 0
             detail = f"Its run {row.run_id} had begun, and not ended by {_iso(failure.began)}; it {ended}."
@@ -270,13 +275,13 @@ def _of_datasets(
     # What a dataset is asked about for is no explanation of itself; that its columns changed may be one.
     upstream = [id for id in ids if nodes[id].depth]
     yield from _checked(connection, nodes, upstream, lately, read)
-    for id, page in versions.of_datasets(connection, upstream, _WRITES, failure.began, made=True).items():
-        times = [version.created_at for version in page.items]
-        longest = overdue(times, failure.began)
+    for id, made in versions.last_made(connection, upstream, _WRITES, failure.began).items():
+        longest = overdue([one.at for one in made], failure.began)
         if longest is not None:
-            ago, last = pause(failure.began - times[0]), page.items[0]
+            last = made[0]
+            ago = pause(failure.began - last.at)
             detail = f"It was last written {ago} before; it never took longer than {pause(longest)}."
-            yield _of_dataset(nodes[id], Reason.NOT_REFRESHED, times[0], detail, run_id=last.run_id)
+            yield _of_dataset(nodes[id], Reason.NOT_REFRESHED, last.at, detail, run_id=last.run_id)
 
 
 def _checked(

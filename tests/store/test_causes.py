@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
-from builders import columns, facet, micros, ran
+from builders import also_known_as, columns, declared_dataset, dropped, facet, micros, ran
 from catalog import facets
 from catalog.domain.causes import Reason
 from catalog.domain.changes import Column, Structured
 from catalog.domain.errors import UnknownEntity
+from catalog.domain.ids import dataset_id
 from catalog.domain.lineage import EntityRef
 from catalog.domain.words import EntityKind, Scope
 from catalog.facets import data_quality_assertions
@@ -18,7 +20,9 @@ from catalog.ingest.accept import Ingest, Received, project_raw
 from catalog.store import causes
 from catalog.store.causes import Asked, Candidate, Candidates, Readers
 from catalog.store.engine import Database
-from catalog.store.read import runs
+from catalog.store.paging import Page
+from catalog.store.read import runs, versions
+from catalog.store.tables import dataset
 
 HOUR = 60
 
@@ -173,6 +177,58 @@ def test_a_run_that_had_failed_and_was_completed_later_had_failed_by_then(databa
     assert told(look(database, "RUN", "late")) == []
 
 
+ROTTEN = ran("ab", 0, "r").reading("a").writing("b")
+RETRY = ran("ab", 90, "again").reading("a").writing("b")
+
+
+@pytest.mark.parametrize(
+    ("retry", "made_good"),
+    [
+        pytest.param([ROTTEN.event("COMPLETE", 99)], True, id="as the same run"),
+        pytest.param([ROTTEN.event("COMPLETE", 100.5)], False, id="as the same run, too late"),
+        pytest.param([RETRY.event("START", 20), RETRY.event("COMPLETE", 99)], True, id="as another run"),
+        pytest.param([RETRY.event("START", 20), RETRY.event("COMPLETE", 100.5)], False, id="as another run, too late"),
+        pytest.param(
+            [ROTTEN.event("COMPLETE", 99), ROTTEN.event("COMPLETE", 100.5)], True, id="as the same run, said twice"
+        ),
+        pytest.param(
+            [RETRY.event("START", 20), RETRY.event("COMPLETE", 99), RETRY.event("COMPLETE", 100.5)],
+            True,
+            id="as another run, said twice",
+        ),
+    ],
+)
+@pytest.mark.parametrize("end", ["ABORT", "FAIL"])
+def test_what_was_made_good_after_the_failed_run_began_had_not_been_when_it_read(
+    database: Database, end: str, retry: list[bytes], made_good: bool
+) -> None:
+    put(database, ROTTEN.event("START", 0), ROTTEN.event(end, 10), ran("bc", 100, "asked").reading("b").failing())
+    put(database, *retry)
+    found = look(database, "RUN", "asked").candidates
+    bad = [(one.reason.name, one.detail.split()[2], one.at) for one in found if one.reason.is_failure]
+    assert bad == ([] if made_good else [("ABORTED" if end == "ABORT" else "FAILED", "r", micros(10))])
+
+
+@pytest.mark.parametrize("second", ["load", "another"])
+@pytest.mark.parametrize(
+    ("until", "candidates"),
+    [
+        pytest.param(104, [], id="in time"),
+        pytest.param(120, ["dag.load"], id="only after the whole had failed"),
+    ],
+)
+def test_a_part_that_was_tried_again_explains_nothing_if_it_completed_in_time(
+    database: Database, second: str, until: float, candidates: list[str]
+) -> None:
+    dag = ran("dag", 100, "dag-run")
+    load, again = (ran("dag.load", 101, name).inside(dag).writing("loaded") for name in ("load", second))
+    # What reads it came later than both: the failure before that is none of something upstream.
+    check = ran("dag.check", 105, "check").inside(dag).reading("loaded").failing()
+    put(database, dag.event("START", 100), load.event("START", 101), load.event("FAIL", 102), *check)
+    put(database, again.event("START", 103), again.event("COMPLETE", until), dag.event("FAIL", 110))
+    assert told(look(database, "RUN", "dag-run")) == [(Reason.FAILED, name, 0) for name in ["dag.check", *candidates]]
+
+
 def test_a_run_inside_of_the_failed_one_that_was_tried_again_with_success_explains_nothing(database: Database) -> None:
     dag = ran("dag", 100, "dag-run")
     load, check = (ran(f"dag.{name}", 101, f"{name}-1").inside(dag) for name in ("load", "check"))
@@ -260,6 +316,31 @@ def test_a_dataset_that_was_not_written_for_longer_than_ever_is_told(database: D
     assert (one.reason, one.node.name, one.at) == (Reason.NOT_REFRESHED, "b", micros(181))
     assert one.detail == "It was last written 1 h 59 min before; it never took longer than 1 h."
     assert told(look(database, "RUN", "early")) == []
+
+
+def test_the_last_writes_of_a_dataset_are_the_versions_that_somebody_made_of_it(database: Database) -> None:
+    once = ran("ab", 10, "two ways")
+    put(
+        database,
+        *[once.writing("b").event("START", 10), once.reading("a").writing("b").event("COMPLETE", 11)],
+        ran("ab", 20, "two names").writing("b", "bee"),
+        ran("ab", 30).writing("b").failing(),
+        ran("ab", 40).writing("b").still_running(),
+        ran("look", 45).reading("b", version=facet(datasetVersion="s9")),
+        declared_dataset("b", 50),
+        declared_dataset("b", 60, version=facet(datasetVersion="s10")),
+        declared_dataset("bee", 70, lifecycleStateChange=dropped("TRUNCATE")),
+        ran("ab", 80, "last").writing("bee"),
+        declared_dataset("b", 0, symlinks=also_known_as("bee")),
+    )
+    with database.read() as connection:
+        (b,) = connection.scalars(select(dataset.c.canonical_id).where(dataset.c.id == dataset_id("shop", "b")))
+        every = versions.of_datasets(connection, [b], Page(), micros(79))[b].items
+        made = versions.last_made(connection, [b], 20, micros(79))[b]
+        last = versions.last_made(connection, [b], 2, micros(200))[b]
+    assert [at for at, _ in made] == [micros(at) for at in (70, 60, 21, 21, 11)]
+    assert [at for at, _ in last] == [micros(81), micros(70)]
+    assert made == [(one.created_at, one.run_id) for one in every if one.activity_id > 0]
 
 
 def test_an_answer_that_is_cut_says_by_what(database: Database) -> None:

@@ -87,8 +87,8 @@ _described(
     RootCause,
     "What is known of something upstream of a failure.",
     name="RootCause",
-    FAILED="A run of the job failed, and nothing made it good: none completed since, and of a stream none was going "
-    "on when the failed one began.",
+    FAILED="A run of the job failed, and nothing had made it good when the failed one began: none had completed since, "
+    "and of a stream none was going on.",
     ABORTED="A run of the job was stopped, and nothing made it good, as with FAILED.",
     ASSERTION_FAILED="The last time that quality assertions on the dataset were checked, one failed, and that was "
     "in the hours that are looked at.",
