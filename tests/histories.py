@@ -217,6 +217,21 @@ def _run(draw: st.DrawFn, features: Sequence[str]) -> list[bytes]:
 
 
 @st.composite
+def _swap(draw: st.DrawFn, features: Sequence[str]) -> list[bytes]:
+    """A run puts one table in the place of another at one moment, and another may drop what was there before."""
+    staging, table, backup = draw(st.permutations(DATASETS))[:3]
+    swapped = [(backup, renamed(table)), (table, renamed(staging))]
+    changes = [swapped, [(backup, dropped())]] if "drops" in features else [swapped]
+    events = []
+    for done in changes:
+        run = {"runId": draw(st.sampled_from(RUNS)), "facets": {}}
+        outputs = [dataset(name, {"lifecycleStateChange": change}) for name, change in done]
+        said = {**_SILENT, "inputs": [dataset(staging)] * draw(_one_in(2)), "outputs": outputs}
+        events.append(_event(draw(_jobs), draw(_times), said, run, "COMPLETE"))
+    return events
+
+
+@st.composite
 def _job_event(draw: st.DrawFn, features: Sequence[str]) -> list[bytes]:
     # A job that is only designed drops nothing.
     said = draw(_uses([f for f in features if f != "drops"]))
@@ -247,6 +262,7 @@ def histories(draw: st.DrawFn, most: int = 14) -> list[bytes]:
     """At most that many events, as they might have happened; the same bytes may be there twice."""
     features = [feature for feature in FEATURES if draw(_one_in(3))]
     stories = [_run(features)] * 3
+    stories += [_swap(features)] * ("renames" in features)
     stories += [_job_event(features)] * ("job_events" in features)
     stories += [_dataset_event(features)] * ("dataset_events" in features)
     # Mostly as many as fit: a story alone meets nothing. A failing history shrinks to few all the same.

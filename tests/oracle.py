@@ -36,7 +36,7 @@ from oracle_events import (
     statement,
     uses_of,
 )
-from oracle_names import always_same, renames, shown_names
+from oracle_names import Turn, always_same, renames, shown_names, turns
 from oracle_runs import FOREVER, RunKey, Use, node_of, run_id, undone_by_none, writers
 from oracle_walks import walk, walk_columns
 
@@ -80,7 +80,9 @@ class Oracle:
         self.renames = set(renames(self.events, self.end_of))
         self.names = shown_names(self.events, self.renames)
         self.same = always_same(self.events, self.renames)
-        self.drops = set(self._drops())
+        told = set(self._drops())
+        self.drops = {(name, at, job) for name, at, job, ends in told if ends}
+        self.drops_of_other_names = {(name, at, job) for name, at, job, ends in told if not ends}
         self.written = {(self.one_name(name), at, job) for name, at, what, job in self._writes() if what != "drop"}
 
     def end_of(self, event: Event) -> int | None:
@@ -234,33 +236,41 @@ class Oracle:
         }
 
     def undone(self, moment: int) -> Undone:
-        """Datasets with jobs that dropped them, and have not written them since."""
+        """Datasets with jobs that dropped them, and have not written them since.
+
+        Or that dropped a name they had no more, and wrote them by no other as they did.
+        """
+
+        def wrote(name: Name, job: Name, since: int) -> bool:
+            return any((one, by) == (name, job) and since <= when <= moment for one, when, by in self.written)
+
+        told = [(drop, drop[1] + 1) for drop in self.drops]
+        told += [(drop, drop[1]) for drop in self.drops_of_other_names]
         return {
             (node(name), job)
-            for name, at, job in self.drops
-            if job is not None
-            and at <= moment
-            and not any((one, by) == (name, job) and at < when <= moment for one, when, by in self.written)
+            for (name, at, job), since in told
+            if job is not None and at <= moment and not wrote(name, job, since)
         }
 
     def last_drop(self, name: Name, moment: int) -> float:
         """When a dataset (by its one name) was last dropped before a moment."""
         return max((at for one, at, _ in self.drops if one == name and at <= moment), default=BEFORE)
 
-    def _drops(self) -> Iterator[Drop]:
-        """When datasets (by their one name) came to an end, and by which job."""
+    def _drops(self) -> Iterator[tuple[Name, int, Name | None, bool]]:
+        """When datasets (by their one name) were dropped under any name, by which job, and if that ends them."""
         told = self._writes()
-        begun = {(at, name) for name, at, what, _ in told if what == "first"} | {(at, n) for at, n, _ in self.renames}
+        begun = {((at, 0), name) for name, at, what, _ in told if what == "first"}
+        begun |= {(turn, name) for (_, name, _), turn in turns(self.renames).items()}
         for name, at, what, job in told:
-            if what == "drop" and self._ends(name, at, begun):
-                yield self.one_name(name), at, job
+            if what == "drop":
+                yield self.one_name(name), at, job, self._ends(name, at, begun)
 
     def _writes(self) -> list[Write]:
         return [*self._run_writes(), *((*declared, None) for declared in self._declared_writes())]
 
-    def _ends(self, dropped: Name, at: int, begun: set[tuple[int, Name]]) -> bool:
+    def _ends(self, dropped: Name, at: int, begun: set[tuple[Turn, Name]]) -> bool:
         """Whether a drop is under the name that the dataset had: the one it was last written by, or the same always."""
-        mine = [(when, name) for when, name in begun if when <= at and self.one_name(name) == self.one_name(dropped)]
+        mine = [turn for turn in begun if turn[0][0] <= at and self.one_name(turn[1]) == self.one_name(dropped)]
         last = max((when for when, _ in mine), default=None)
         return last is None or any(self.same(name) == self.same(dropped) for when, name in mine if when == last)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from oracle_events import Event, Name, facet, former_name, name_of
 
 Rename = tuple[int, Name, Name]
 """When, to what, from what."""
+Turn = tuple[int, int]
+"""When, and how many renames of that moment are done by then."""
 
 
 def renames(events: Iterable[Event], ended: Callable[[Event], int | None]) -> Iterator[Rename]:
@@ -21,20 +23,36 @@ def renames(events: Iterable[Event], ended: Callable[[Event], int | None]) -> It
                     yield at, name, before
 
 
-def shown_names(events: Iterable[Event], renames: Iterable[Rename]) -> dict[Name, Name]:
+def turns(renames: Collection[Rename]) -> dict[Rename, Turn]:
+    """In which order datasets were renamed: of those of one moment, whatever has to free a name for another first.
+
+    What waits for itself waits longest.
+    """
+    found = {}
+    for rename in renames:
+        waits_for, many = {rename}, 0
+        while waits_for and many <= len(renames):
+            waits_for = {one for one in renames if any((one[0], one[2]) == (at, new) for at, new, _ in waits_for)}
+            many += 1
+        found[rename] = rename[0], many
+    return found
+
+
+def shown_names(events: Iterable[Event], renames: Collection[Rename]) -> dict[Name, Name]:
     """The one name of each dataset that has several.
 
     It is the one a rename gave last, unless it was given up later; else the least of those that said they have others.
     """
-    said, into, away = set(_symlinks(events)), dict[Name, int](), dict[Name, int]()
-    for at, new, old in sorted(renames):
+    said, never = set(_symlinks(events)), (float("-inf"), 0)
+    into, away = dict[Name, Turn](), dict[Name, Turn]()
+    for (_, new, old), turn in sorted(turns(renames).items(), key=lambda one: one[1]):
         said.add((new, old))
-        into[new], away[old] = at, at
+        into[new], away[old] = turn, turn
     declaring = {one for one, _ in said}
 
-    def rank(name: Name) -> tuple[bool, float, bool, str]:
-        given = into.get(name, float("-inf"))
-        return away.get(name, float("-inf")) > given, -given, name not in declaring, f"{name[0]}\x1f{name[1]}"
+    def rank(name: Name) -> tuple[bool, float, int, bool, str]:
+        at, place = given = into.get(name, never)
+        return away.get(name, never) > given, -at, -place, name not in declaring, f"{name[0]}\x1f{name[1]}"
 
     return {name: min(together, key=rank) for name, together in _groups(said).items()}
 

@@ -100,12 +100,21 @@ def joined(intervals: Iterable[Interval]) -> list[Interval]:
 
 def without(intervals: Iterable[Interval], holes: Iterable[Interval]) -> list[Interval]:
     """The moments of `intervals` that are in none of `holes`."""
-    rest = joined(intervals)
-    for hole in holes:
-        rest = [
-            piece
-            for start, end in rest
-            for piece in (Interval(start, min(end, hole.start)), Interval(max(start, hole.end), end))
-            if piece.start < piece.end
-        ]
+    rest: list[Interval] = []
+    gaps = joined(holes)
+    place = 0
+    for start, end in joined(intervals):
+        # What ends before this interval begins is behind all that follow; the last gap may reach into the next.
+        while place < len(gaps) and gaps[place].end <= start:
+            place += 1
+        left = start
+        while place < len(gaps) and gaps[place].start < end:
+            if left < gaps[place].start:
+                rest.append(Interval(left, gaps[place].start))
+            left = gaps[place].end
+            if left > end:
+                break
+            place += 1
+        if left < end:
+            rest.append(Interval(left, end))
     return rest

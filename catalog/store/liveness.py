@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, func, select
 
 from catalog.domain.components import components
-from catalog.domain.renames import Renamed
+from catalog.domain.renames import Renamed, Turn, in_turn
 from catalog.domain.timeline import FOREVER, Interval
 from catalog.domain.words import Lifecycle, Role
 from catalog.store import renames
@@ -21,15 +21,18 @@ from catalog.store.rows import by_ids
 from catalog.store.tables import dataset_alias, dataset_drop, job, run
 from catalog.store.uses import uses, wrote
 
-_Moments = dict[int, list[tuple[int, int]]]
-"""Of each dataset the moments at which something happened to it, and under which name."""
+_Begun = dict[int, list[tuple[Turn, int]]]
+"""Of each dataset when it was written or renamed, and to which name."""
+_Writes = dict[int | tuple[int, int], list[int]]
+"""The moments at which each dataset was written, by anybody and by each job; 0 is who is no job."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deaths:
     """When datasets were gone: one interval from each drop, in order.
 
-    `by_job` has more: from when a job dropped a dataset until it writes it itself, whoever else has by then.
+    `by_job` has more: from when a job dropped a dataset until it writes it itself, whoever else has by then. That is so
+    too where the drop was of a name that the dataset had no more, unless the same run wrote the dataset.
     """
 
     whole: dict[int, list[Interval]] = field(default_factory=dict)
@@ -44,33 +47,24 @@ def deaths(connection: Read, datasets: Mapping[int, Sequence[int]]) -> Deaths:
     nothing.
     """
     owner = {name: id for id, names in datasets.items() for name in names}
-    drops: dict[int, list[_Drop]] = defaultdict(list)
+    drops: dict[int, set[_Drop]] = defaultdict(set)
     for row in _dropped(connection, owner) if owner else ():
-        drops[owner[row.dataset_id]].append(_Drop(row.at, row.dataset_id, row.job_id))
+        drops[owner[row.dataset_id]].add(_Drop(row.at, row.dataset_id, row.job_id))
     found = Deaths()
     if not drops:
         return found
-    begun: _Moments = defaultdict(list)
-    writes: dict[int | tuple[int, int], list[int]] = defaultdict(list)
     names = [name for id in drops for name in datasets[id]]
-    for row in _written(connection, names):
-        if not Lifecycle(row.lifecycle).ends_dataset:
-            id = owner[row.dataset_id]
-            times = [at for at in (row.first_at, row.last_at, row.completed_at) if at is not None]
-            writes[id] += times
-            writes[id, row.job_id or 0] += times
-            begun[id].append((row.first_at, row.dataset_id))
     renamed = renames.among(connection, names)
-    for rename in renamed:
-        begun[owner[rename.dataset_id]].append((rename.at, rename.dataset_id))
     same = _same(connection, names, renamed)
+    begun, writes = _told(_written(connection, names), renamed, owner)
     for id, dropped in drops.items():
-        ending = sorted(_ending(dropped, begun[id], same))
+        ending = set(_ending(dropped, begun[id], same))
         if ending:
-            found.whole[id] = [_until_written(drop, writes[id]) for drop in ending]
-        for job_id in {drop.job for drop in ending if drop.job}:
-            mine = [drop for drop in ending if drop.job == job_id]
-            found.by_job[id, job_id] = [_until_written(drop, writes[id, job_id]) for drop in mine]
+            found.whole[id] = [_until_written(drop.at, writes[id]) for drop in sorted(ending)]
+        for drop in sorted(dropped):
+            mine = writes[id, drop.job]
+            if drop.job and (drop in ending or not _among(mine, drop.at)):
+                found.by_job.setdefault((id, drop.job), []).append(_until_written(drop.at, mine))
     return found
 
 
@@ -82,8 +76,32 @@ class _Drop(NamedTuple):
     job: int
 
 
-def _until_written(drop: _Drop, writes: Iterable[int]) -> Interval:
-    return Interval(drop.at, _next(sorted(writes), drop.at))
+def _told(written: Iterable[Row[Any]], renamed: Iterable[Renamed], owner: Mapping[int, int]) -> tuple[_Begun, _Writes]:
+    """What was written when, in order, and by which names datasets went."""
+    begun: _Begun = defaultdict(list)
+    writes: _Writes = defaultdict(list)
+    for row in written:
+        if not (row.lifecycle and Lifecycle(row.lifecycle).ends_dataset):
+            id = owner[row.dataset_id]
+            times = [at for at in (row.first_at, row.last_at, row.completed_at) if at is not None]
+            writes[id] += times
+            writes[id, row.job_id or 0] += times
+            begun[id].append((Turn(row.first_at), row.dataset_id))
+    for turn, rename in in_turn(renamed):
+        begun[owner[rename.dataset_id]].append((turn, rename.dataset_id))
+    for moments in writes.values():
+        moments.sort()
+    return begun, writes
+
+
+def _until_written(at: int, writes: Sequence[int]) -> Interval:
+    place = bisect_right(writes, at)
+    return Interval(at, writes[place] if place < len(writes) else FOREVER)
+
+
+def _among(writes: Sequence[int], at: int) -> bool:
+    place = bisect_left(writes, at)
+    return place < len(writes) and writes[place] == at
 
 
 def _dropped(connection: Read, names: Collection[int]) -> Iterable[Row[Any]]:
@@ -115,24 +133,13 @@ def _same(connection: Read, names: Collection[int], renamed: Collection[Renamed]
     return {name: min(group) for group in components(names, said) for name in group}
 
 
-def _ending(drops: Iterable[_Drop], writes: Iterable[tuple[int, int]], same: Mapping[int, int]) -> Iterable[_Drop]:
-    """The drops that end a dataset: those under the name that it had then, which is the one it was last written by."""
-    times, by = _in_turn(writes, same)
+def _ending(drops: Iterable[_Drop], begun: Iterable[tuple[Turn, int]], same: Mapping[int, int]) -> Iterable[_Drop]:
+    """The drops that end a dataset: those under the name that it had then, the last it was written or renamed by."""
+    names: dict[Turn, set[int]] = defaultdict(set)
+    for turn, name in begun:
+        names[turn].add(same[name])
+    turns = sorted(names)
     for drop in drops:
-        place = bisect_right(times, drop.at)
-        if place == 0 or same[drop.name] in by[place - 1]:
+        place = bisect_right(turns, Turn(drop.at, FOREVER))
+        if place == 0 or same[drop.name] in names[turns[place - 1]]:
             yield drop
-
-
-def _in_turn(writes: Iterable[tuple[int, int]], same: Mapping[int, int]) -> tuple[list[int], list[set[int]]]:
-    """The moments of writes in order, and at each of them the names it was written by."""
-    names: dict[int, set[int]] = defaultdict(set)
-    for at, name in writes:
-        names[at].add(same[name])
-    times = sorted(names)
-    return times, [names[at] for at in times]
-
-
-def _next(times: Sequence[int], after: int) -> int:
-    place = bisect_right(times, after)
-    return times[place] if place < len(times) else FOREVER

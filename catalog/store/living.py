@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import select
 
-from catalog.domain.timeline import NOW, Interval, Window, without
+from catalog.domain.timeline import NOW, Interval, Window, joined, without
 from catalog.domain.words import Derivation
 from catalog.store.dialect import any_of
 from catalog.store.engine import Read
@@ -28,6 +28,7 @@ class Living:
         self.names = names
         self.window = window
         self._dead: dict[int, Sequence[Interval]] = {}
+        self._holes: dict[int, Sequence[Interval]] = {}
         self._by_job: dict[tuple[int, int], Sequence[Interval]] = {}
 
     @property
@@ -43,15 +44,17 @@ class Living:
         if fresh:
             found = deaths(self.connection, {id: self.names.of([id]) for id in fresh})
             self._dead.update((id, found.whole.get(id, ())) for id in fresh)
-            self._by_job.update(found.by_job)
+            # A table may be dropped every hour: what is over before the window is nothing to ask every hop about.
+            self._holes.update((id, self._within(self._dead[id])) for id in fresh)
+            self._by_job.update((key, self._within(holes)) for key, holes in found.by_job.items())
         return {id: self._dead[id] for id in mortal}
 
     def holes(self, source: int, target: int, job: int, derivation: int) -> list[Interval]:
-        """When an edge between datasets holds for nobody: an end was gone, or its job had dropped what it goes to.
+        """When in the window an edge between datasets holds for nobody: an end was gone, or dropped by its own job.
 
         Known of ends that `among` or `dead` was asked of before.
         """
-        holes = [hole for end in {source, target} for hole in self._dead.get(end, ())]
+        holes = [hole for end in {source, target} for hole in self._holes.get(end, ())]
         if derivation != Derivation.DECLARED:
             holes += self._by_job.get((target, job), ())
         return holes
@@ -70,6 +73,9 @@ class Living:
             return True
         holes = self.holes(source, target, hop[2], hop[3])
         return any(self.window.holds(*piece) for piece in without([Interval(hop[4], hop[5])], holes))
+
+    def _within(self, holes: Iterable[Interval]) -> list[Interval]:
+        return [hole for hole in joined(holes) if self.window.holds(*hole)]
 
 
 def living_now(connection: Read, hops: list[H], datasets: Collection[int]) -> list[H]:

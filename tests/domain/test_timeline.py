@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import ClassVar
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,6 +63,36 @@ def test_what_is_without_holes_has_the_moments_outside_them(one: list[Interval],
         return {at for span in spans for at in range(span.start, span.end)}
 
     assert moments(without(one, other)) == moments(one) - moments(other)
+
+
+class Counted(int):
+    """A moment that knows how often moments were compared."""
+
+    compared: ClassVar[int] = 0
+
+    def __lt__(self, other: int) -> bool:
+        Counted.compared += 1
+        return int(self) < int(other)
+
+    def __le__(self, other: int) -> bool:
+        Counted.compared += 1
+        return int(self) <= int(other)
+
+    def __gt__(self, other: int) -> bool:
+        return Counted(other) < self
+
+    def __ge__(self, other: int) -> bool:
+        return Counted(other) <= self
+
+
+def test_twice_as_many_holes_cost_about_twice_as_much() -> None:
+    def compared(many: int) -> int:
+        holes = [Interval(Counted(10 * at), Counted(10 * at + 5)) for at in range(many)]
+        before = Counted.compared
+        assert len(without([Interval(Counted(0), Counted(10 * many))], holes)) == many
+        return Counted.compared - before
+
+    assert compared(2000) < 3 * compared(1000)
 
 
 def test_a_window_is_closed_and_an_interval_half_open() -> None:

@@ -9,12 +9,15 @@ import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from builders import also_known_as, dropped, ran
+from builders import also_known_as, dropped, ran, renamed
 from catalog.domain.ids import dataset_id, job_id
 from catalog.domain.lineage import EntityRef, Question
-from catalog.domain.words import Direction, EntityKind, Granularity
+from catalog.domain.timeline import ALWAYS, NOW, Window
+from catalog.domain.words import Derivation, Direction, EntityKind, Granularity
 from catalog.store import lineage
 from catalog.store.engine import Database
+from catalog.store.living import Living
+from catalog.store.names import Names
 from catalog.store.read import jobs
 from conftest import NewDatabase
 from histories import arrivals, histories, mentioned, put, tell, told
@@ -48,7 +51,7 @@ class Shop:
 
 @pytest.fixture
 def shop(database: Database) -> Shop:
-    return Shop(database, "cart", "orders", "report", "etl", "drop", "print", "mend")
+    return Shop(database, "cart", "orders", "backup", "report", "etl", "drop", "print", "mend", "move")
 
 
 STORY = (*ran("etl", 0).reading("cart").writing("orders"), *ran("print", 5).reading("orders").writing("report"))
@@ -82,6 +85,54 @@ def test_a_drop_under_another_name_counts(shop: Shop) -> None:
                                                        lifecycleStateChange=dropped()))  # fmt: skip
 
     assert shop.outputs("etl") == []
+
+
+ARCHIVED = ran("move", 10).reading("orders").writing("backup", lifecycleStateChange=renamed("orders"))
+MADE_ANEW = ran("etl", 20).reading("cart").writing("orders")
+TIDIED = ran("drop", 30).writing("backup", lifecycleStateChange=dropped())
+
+
+def test_who_drops_only_the_backup_writes_nothing(shop: Shop) -> None:
+    tell(shop.database, STORY, ARCHIVED, MADE_ANEW, TIDIED)
+
+    assert shop.outputs("drop") == []
+    assert shop.producers("backup") == ["etl", "move"]
+    assert shop.consumers("backup") == ["move", "print"]
+
+
+def test_who_drops_the_backup_and_writes_the_table_afterwards_writes_it(shop: Shop) -> None:
+    tell(shop.database, STORY, ARCHIVED, MADE_ANEW, TIDIED, ran("drop", 40).reading("cart").writing("orders"))
+
+    assert shop.outputs("drop") == ["backup"]
+
+
+def test_who_writes_the_table_and_drops_its_backup_in_one_run_writes_it(shop: Shop) -> None:
+    both = ran("etl", 30).reading("cart").writing("orders").writing("backup", lifecycleStateChange=dropped())
+    tell(shop.database, STORY, ARCHIVED, MADE_ANEW, both)
+
+    assert shop.outputs("etl") == ["backup"]
+
+
+def test_of_a_table_that_is_dropped_every_night_only_what_the_question_is_about_is_asked(shop: Shop) -> None:
+    nights = range(0, 400, 20)
+    for at in nights:
+        gone = ran("drop", at).writing("orders", lifecycleStateChange=dropped())
+        tell(shop.database, gone, ran("etl", at + 10).reading("cart").writing("orders"))
+    orders, by = dataset_id("shop", "orders"), job_id("shop", "drop")
+
+    def asked(window: Window) -> tuple[int, int]:
+        with shop.database.read() as connection:
+            names = Names(connection)
+            names.learn([orders])
+            living = Living(connection, names, window)
+            dead = living.dead([orders])
+        return len(dead[orders]), len(living.holes(by, orders, by, Derivation.IMPLICIT))
+
+    often = len(nights)
+    # The table was gone for everybody as often, and for the job that dropped it ever since.
+    assert asked(ALWAYS) == (often, often + 1)
+    assert asked(NOW) == (often, 1)
+    assert shop.producers("orders") == ["etl"]
 
 
 def test_where_nothing_was_ever_dropped_one_statement_says_so(shop: Shop, statements: Watch) -> None:

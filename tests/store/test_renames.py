@@ -146,6 +146,46 @@ def test_a_drop_under_the_name_the_dataset_has_ends_it_with_all_its_names(databa
     assert around(database, "staging", 30) == ["orders", "raw"]
 
 
+AT_ONCE = ran("swap", 20).reading("staging").writing("backup", lifecycleStateChange=renamed("orders"))
+AT_ONCE = AT_ONCE.writing("orders", lifecycleStateChange=renamed("staging"))
+TIDIED = ran("tidy", 30).writing("backup", lifecycleStateChange=dropped())
+
+
+def swapped(*, at_once: bool) -> list[bytes]:
+    """A table is filled, read, and put in the place of another, whose backup is dropped then."""
+    swap = AT_ONCE if at_once else SWAPPED[2:]
+    return [*SWAPPED[:2], *ran("print", 5).reading("orders").writing("sheet"), *swap, *TIDIED]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_swap_is_the_same_told_as_one_run_or_as_two(database: Database, *, at_once: bool) -> None:
+    events = swapped(at_once=at_once)
+    put(database, [events])
+    told = rows(database)
+
+    assert {name_of(database, name) for name in ("orders", "backup", "staging")} == {"orders"}
+    assert dead(database, "orders") is None
+    assert around(database, "sheet") == ["orders", "raw", "sheet"]
+    for order in (events[::-1], events[3:] + events[:3]):
+        put(database, [[event] for event in order])
+        assert rows(database) == told
+    replay.rebuild(database)
+    assert rows(database) == told
+
+
+def test_a_drop_of_the_table_that_was_swapped_in_at_once_ends_it(database: Database) -> None:
+    put(database, [[*swapped(at_once=True), *ran("drop", 40).writing("orders", lifecycleStateChange=dropped())]])
+
+    assert dead(database, "backup") == micros(41)
+
+
+def test_a_name_that_is_written_as_it_is_given_up_is_the_datasets_no_more(database: Database) -> None:
+    moved = ran("move", 10).writing("old").writing("new", lifecycleStateChange=renamed("old")).event("COMPLETE", 11)
+    put(database, [[*MADE, moved, *ran("tidy", 20).writing("old", lifecycleStateChange=dropped())]])
+
+    assert dead(database, "new") is None
+
+
 MOVING = ran("move", 30).reading("old").writing("new", lifecycleStateChange=renamed("old"))
 WITH_COLUMNS = facet(fields={"a": {"inputFields": [{**named("old"), "field": "a"}]}})
 
