@@ -11,7 +11,7 @@ from graphql import GraphQLError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders import columns, declared_dataset, facet, micros, moment, ran
+from builders import also_known_as, columns, declared_dataset, facet, micros, moment, ran, renamed
 from catalog.api.graphql.context import Bounds
 from catalog.api.graphql.limits import Limits
 from catalog.api.graphql.schema import execute
@@ -27,6 +27,7 @@ ROOMY = Limits(max_cost=10_000_000, max_tokens=5_000, max_aliases=100)
 DAY = 1440
 THEN, LATER = (micros(day * DAY) for day in (10, 12))
 TUESDAY, WEDNESDAY = (moment(day * DAY) for day in (11, 12))
+OF_MONDAY = f'from: "{moment(10 * DAY)}", to: "{moment(10 * DAY)}"'
 MODEL, TABLE = facet(datasetType="MODEL"), facet(datasetType="TABLE")
 
 
@@ -131,6 +132,41 @@ class TestRootCandidates:
         assert found == {"moment": TUESDAY}
         unknown = refusal(f'{{ rootCandidates({of}, recordedAsOf: "{moment(0)}") {{ moment }} }}')
         assert unknown.message.endswith("At least nobody knew of it then.")
+
+
+@pytest.mark.parametrize("how", ["symlink", "rename"])
+@pytest.mark.parametrize("granularity", ["DATASET", "JOB", "COLUMN"])
+def test_a_dataset_whose_other_name_was_learnt_between_is_the_same_in_a_difference(
+    database: Database, ask: Ask, granularity: str, how: str
+) -> None:
+    load = ran("load").from_columns("files", a=[("raw", "a")])
+    receive(database, THEN, [*load, *ran("copy", 1).from_columns("copied", a=[("files", "a")])])
+    link = {"symlinks": also_known_as("files")} if how == "symlink" else {"lifecycleStateChange": renamed("files")}
+    receive(database, LATER, [declared_dataset("a_table", 2, **link)])
+    named = "name column"
+    said = f"""added removed changed nodesAdded {{ {named} }} nodesRemoved {{ {named} }} edgesAdded {{ source }}
+        edgesRemoved {{ source }} nodesChanged {{ before {{ {named} }} after {{ {named} }} }}"""
+    asked = f'of: [{{kind: DATASET, namespace: "shop", name: "copied"}}], granularity: {granularity}'
+    new, old = ({"name": name, "column": "a" if granularity == "COLUMN" else None} for name in ("a_table", "files"))
+    for first, last, recorded in ((old, new, "fromRecorded"), (new, old, "toRecorded")):
+        query = f'{asked}, {OF_MONDAY}, {recorded}: "{TUESDAY}"'
+        assert ask(f"{{ lineageDiff({query}) {{ {said} }} }}")["lineageDiff"] == {
+            "added": 0, "removed": 0, "changed": 1, "nodesAdded": [], "nodesRemoved": [], "edgesAdded": [],
+            "edgesRemoved": [], "nodesChanged": [{"before": first, "after": last}],
+        }  # fmt: skip
+
+
+def test_a_dataset_that_got_its_former_name_back_is_the_same_in_a_difference(database: Database, ask: Ask) -> None:
+    there, back = (declared_dataset(name, at, lifecycleStateChange=renamed(was)) for name, at, was in (
+        ("r", 5, "q"), ("q", 8, "r"),
+    ))  # fmt: skip
+    receive(database, THEN, [*ran("j", 1).reading("q").writing("b"), there])
+    receive(database, LATER, [back])
+    asked = f'of: [{{kind: DATASET, namespace: "shop", name: "b"}}], {OF_MONDAY}, fromRecorded: "{TUESDAY}"'
+    said = "added removed nodesChanged { before { name } after { name } }"
+    changed = [{"before": {"name": "r"}, "after": {"name": "q"}}]
+    found = ask(f"{{ lineageDiff({asked}) {{ {said} }} }}")["lineageDiff"]
+    assert found == {"added": 0, "removed": 0, "nodesChanged": changed}
 
 
 NODE = "kind namespace name column depth tags owners hiddenUpstream hiddenDownstream"

@@ -12,7 +12,7 @@ from graphql import GraphQLError
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from builders import also_known_as, columns, declared_dataset, declared_job, facet, micros, moment, ran, renamed
+from builders import also_known_as, columns, declared_dataset, declared_job, facet, micros, moment, ran
 from catalog.api.graphql.context import Bounds
 from catalog.api.graphql.limits import Limits
 from catalog.api.graphql.schema import execute
@@ -323,41 +323,6 @@ class TestRecordedAsOf:
             "nodesAdded": [{"name": "features_v2"}],
             "nodesRemoved": [{"name": "features_v1"}],
         }
-
-    @pytest.mark.parametrize("how", ["symlink", "rename"])
-    @pytest.mark.parametrize("granularity", ["DATASET", "JOB", "COLUMN"])
-    def test_a_dataset_whose_other_name_was_learnt_between_is_the_same_in_a_difference(
-        self, database: Database, ask: Ask, granularity: str, how: str
-    ) -> None:
-        load = ran("load").from_columns("files", a=[("raw", "a")])
-        receive(database, 10, [*load, *ran("copy", 1).from_columns("copied", a=[("files", "a")])])
-        link = {"symlinks": also_known_as("files")} if how == "symlink" else {"lifecycleStateChange": renamed("files")}
-        receive(database, 12, [declared_dataset("a_table", 2, **link)])
-        named = "name column"
-        said = f"""added removed changed nodesAdded {{ {named} }} nodesRemoved {{ {named} }} edgesAdded {{ source }}
-            edgesRemoved {{ source }} nodesChanged {{ before {{ {named} }} after {{ {named} }} }}"""
-        asked = f"{of('copied')}, granularity: {granularity}"
-        new, old = ({"name": name, "column": "a" if granularity == "COLUMN" else None} for name in ("a_table", "files"))
-        for first, last, recorded in ((old, new, "fromRecorded"), (new, old, "toRecorded")):
-            query = f'lineageDiff({asked}, from: "{MONDAY}", to: "{MONDAY}", {recorded}: "{TUESDAY}") {{ {said} }}'
-            assert ask(f"{{ {query} }}")["lineageDiff"] == {
-                "added": 0, "removed": 0, "changed": 1, "nodesAdded": [], "nodesRemoved": [], "edgesAdded": [],
-                "edgesRemoved": [], "nodesChanged": [{"before": first, "after": last}],
-            }  # fmt: skip
-
-    def test_a_dataset_that_got_its_former_name_back_is_the_same_in_a_difference(
-        self, database: Database, ask: Ask
-    ) -> None:
-        there, back = (declared_dataset(name, at, lifecycleStateChange=renamed(was)) for name, at, was in (
-            ("r", 5, "q"), ("q", 8, "r"),
-        ))  # fmt: skip
-        receive(database, 10, [*ran("j", 1).reading("q").writing("b"), there])
-        receive(database, 12, [back])
-        asked = f'{of("b")}, from: "{MONDAY}", to: "{MONDAY}", fromRecorded: "{TUESDAY}"'
-        said = "added removed nodesChanged { before { name } after { name } }"
-        changed = [{"before": {"name": "r"}, "after": {"name": "q"}}]
-        found = ask(f"{{ lineageDiff({asked}) {{ {said} }} }}")["lineageDiff"]
-        assert found == {"added": 0, "removed": 0, "nodesChanged": changed}
 
     def test_names_that_were_joined_since_are_two_datasets_then(self, database: Database, ask: Ask) -> None:
         receive(database, 10, [*ran("load").writing("a_table"), *ran("copy", 1).reading("files").writing("copied")])
