@@ -35,7 +35,7 @@ from catalog.store.engine import BINARY
 
 Tuple = tuple[Any, ...]
 """A row as the driver has it."""
-# To write numbers as text, and to read them again, was a tenth of a large walk.
+# To write numbers as text, and to read them again, was a twentieth of a large walk.
 _PLAIN = {BINARY: True}
 
 

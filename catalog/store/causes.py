@@ -6,6 +6,7 @@ did not happen. How they are ranked is `catalog.domain.causes.rank`.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -180,7 +181,11 @@ def _of_run(connection: Read, row: RunRow, at: int | None) -> _Failure:
     failure.own_jobs = {row.job_id} | {
         one.job_id for one in inside if one.failed_at is not None or one.aborted_at is not None
     }
-    failure.parts = [one for one in inside if stood[one.id].state in _BAD and not _tried_again(one, inside, stood)]
+    of_job: dict[int, list[RunRow]] = defaultdict(list)
+    for one in inside:
+        of_job[one.job_id].append(one)
+    bad = (one for one in inside if stood[one.id].state in _BAD)
+    failure.parts = [one for one in bad if not _tried_again(one, of_job[one.job_id], stood)]
     failure.stood = stood
     failed = [row, *failure.parts]
     named = jobs.by_ids(connection, failure.own_jobs)
@@ -199,13 +204,10 @@ def _of_parts(failure: _Failure, nodes: Mapping[int, LineageNode]) -> Iterator[C
             yield _failed(nodes[part.job_id], part, at, 0, failed=state is RunState.FAIL)
 
 
-def _tried_again(part: RunRow, inside: Iterable[RunRow], stood: Mapping[int, Standing]) -> bool:
-    """Whether the same job was begun once more after this run of it, and completed. What ran beside it says nothing."""
+def _tried_again(part: RunRow, of_job: Iterable[RunRow], stood: Mapping[int, Standing]) -> bool:
+    """Whether its job was begun once more after this run of it, and completed. What ran beside it says nothing."""
     ended = stood[part.id].ended_at or 0
-    return any(
-        one.job_id == part.job_id and (one.began_at or 0) >= ended and ended < (stood[one.id].completed_at or 0)
-        for one in inside
-    )
+    return any((one.began_at or 0) >= ended and ended < (stood[one.id].completed_at or 0) for one in of_job)
 
 
 def _failed(node: LineageNode, row: RunRow, at: int, distance: int, *, failed: bool) -> Candidate:
@@ -248,12 +250,12 @@ def _of_job(
 ) -> Iterator[Candidate]:
     """A failure is made good by a later run that completes; that of a stream already by one that goes on."""
     ways = [(one.completed_at, one.going_at if streams else None) for one in (stood[row.id] for row in rows)]
-    good = [at for both in ways for at in both if at is not None]
+    made_good = max((at for both in ways for at in both if at is not None), default=BEGINNING)
     distance = abs(node.depth)
     for row in rows:
         state, at, going = stood[row.id]
         if state in _BAD and at is not None and since < at <= failure.moment:
-            if not any(at < later for later in good):
+            if at >= made_good:
                 yield _failed(node, row, at, distance, failed=state is RunState.FAIL)
         elif going is not None and not streams:
             ended = "has not ended since" if row.ended_at is None else f"ended at {_iso(row.ended_at)}"

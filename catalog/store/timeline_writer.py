@@ -19,13 +19,13 @@ from catalog.domain.projection import RunFacts
 from catalog.domain.statement import Edges, Statement
 from catalog.domain.timeline import BEGINNING, FOREVER, Interval
 from catalog.domain.words import STREAMING, Node
-from catalog.store.among import among_found
-from catalog.store.dialect import any_of, listed, upsert
+from catalog.store.dialect import listed, upsert
 from catalog.store.edge_writer import EdgeWriter
 from catalog.store.engine import Write
+from catalog.store.names import Names
 from catalog.store.rows import by_ids
 from catalog.store.statements import Statements
-from catalog.store.tables import dataset, declaration, job, run, run_statement
+from catalog.store.tables import declaration, job, run, run_statement
 
 Point = tuple[int, int, int]
 """A completed run with lineage: completion time, run, version."""
@@ -285,14 +285,11 @@ class Timelines:
                 changes = [(row.at, held if row.owner_id == owner else Edges()) for row, held in edges]
                 self.edges.take(owner, changes, window, declared=True)
 
-    def _names(self) -> dict[int, int]:
-        """Every name of the datasets that declared, with the id that all names of the same dataset share."""
-        owners = [owner for owner, (node, _) in self.declared.items() if node is Node.DATASET]
-        asked = dataset.alias("asked")
-        shown = select(asked.c.canonical_id).distinct().where(any_of(self.connection, asked.c.id, owners))
-        found = select(dataset.c.id, dataset.c.canonical_id).where(among_found(dataset.c.canonical_id, shown))
-        rows = self.connection.execute(found)
-        return {row.id: row.canonical_id for row in rows}
+    def _names(self) -> Mapping[int, int]:
+        """Every name of the datasets that declared and have several, with the id that all names of one share."""
+        names = Names(self.connection)
+        names.learn(owner for owner, (node, _) in self.declared.items() if node is Node.DATASET)
+        return names.canonical
 
     def _declared_edges(self, row: Row[Any], said: Statement) -> Edges:
         via = row.owner_id if row.owner_node == Node.JOB else None

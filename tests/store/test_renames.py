@@ -161,16 +161,11 @@ def swapped(*, at_once: bool) -> list[bytes]:
 def test_a_swap_is_the_same_told_as_one_run_or_as_two(database: Database, *, at_once: bool) -> None:
     events = swapped(at_once=at_once)
     put(database, [events])
-    told = rows(database)
 
     assert {name_of(database, name) for name in ("orders", "backup", "staging")} == {"orders"}
     assert dead(database, "orders") is None
     assert around(database, "sheet") == ["orders", "raw", "sheet"]
-    for order in (events[::-1], events[3:] + events[:3]):
-        put(database, [[event] for event in order])
-        assert rows(database) == told
-    replay.rebuild(database)
-    assert rows(database) == told
+    assert_the_same_in(database, (events[::-1], events[3:] + events[:3]))
 
 
 def test_a_drop_of_the_table_that_was_swapped_in_at_once_ends_it(database: Database) -> None:
@@ -220,18 +215,13 @@ def flows(
 def test_who_reads_a_dataset_to_give_it_another_name_makes_no_loop(database: Database, moving: Iterable[bytes]) -> None:
     events = [*MADE, *moving]
     put(database, [events])
-    told = rows(database)
 
     assert name_of(database, "old") == "new"
     assert flows(database) == {("raw", "new", "IMPLICIT")}
     assert flows(database, Granularity.COLUMN) == set()
     with database.read() as connection:
         assert questions.cycles(connection, (), "shop", Question(())).loops == ()
-    for order in (events[::-1], events[1:] + events[:1]):
-        put(database, [[event] for event in order])
-        assert rows(database) == told
-    replay.rebuild(database)
-    assert rows(database) == told
+    assert_the_same_in(database, (events[::-1], events[1:] + events[:1]))
 
 
 def test_the_job_that_renames_still_reads_and_writes(database: Database) -> None:
@@ -280,6 +270,16 @@ def rows(database: Database) -> list[tuple[object, ...]]:
         return list(maintenance.canonical_dump(connection))
 
 
+def assert_the_same_in(database: Database, orders: Iterable[Sequence[bytes]]) -> None:
+    """What a database holds is what it makes of its events told one by one in these orders, and of the last anew."""
+    told = rows(database)
+    for order in orders:
+        put(database, [[event] for event in order])
+        assert rows(database) == told
+    replay.rebuild(database)
+    assert rows(database) == told
+
+
 def orders(events: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
     yield from list(permutations(events))[::97]
 
@@ -287,10 +287,4 @@ def orders(events: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
 def test_renames_are_the_same_whatever_came_first_and_after_a_rebuild(database: Database) -> None:
     events = [*HISTORY, *renames(("new", "last")), declared_dataset("old", 50)]
     put(database, [events])
-    expected = rows(database)
-
-    for order in list(orders(events))[:20]:
-        put(database, [[event] for event in order])
-        assert rows(database) == expected
-    replay.rebuild(database)
-    assert rows(database) == expected
+    assert_the_same_in(database, list(orders(events))[:20])

@@ -9,23 +9,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import ColumnElement, FromClause, exists, func, or_, select
+from sqlalchemy import ColumnElement, FromClause, func, or_, select
 
 from catalog.domain.statement import Statement
 from catalog.store.dialect import any_of, listed
 from catalog.store.engine import Read
 from catalog.store.names import Names
+from catalog.store.read.subjects import has_several
 from catalog.store.statements import Statements
-from catalog.store.tables import dataset_alias, edge, job_version, run
+from catalog.store.tables import edge, job_version, run
 
-_ANY = select(exists(select(dataset_alias.c.alias_id)))
-_BY_SEVERAL_NAMES = or_(
-    *(
-        exists().where(name == end)
-        for end in (edge.c.source_id, edge.c.target_id)
-        for name in (dataset_alias.c.dataset_id, dataset_alias.c.alias_id)
-    )
-)
+_BY_SEVERAL_NAMES = or_(has_several(edge.c.source_id), has_several(edge.c.target_id))
 
 
 def of_jobs(connection: Read, jobs: Collection[int]) -> dict[int, int]:
@@ -54,8 +48,6 @@ def of_jobs(connection: Read, jobs: Collection[int]) -> dict[int, int]:
 
 def _using_several_names(connection: Read, jobs: Collection[int]) -> Collection[int]:
     """Those of these jobs that ever read or wrote a dataset that has several names: mostly few."""
-    if not connection.scalar(_ANY):
-        return ()
     used = select(edge.c.owner_id).distinct().where(any_of(connection, edge.c.owner_id, jobs), _BY_SEVERAL_NAMES)
     return connection.scalars(used).all()
 
@@ -75,8 +67,6 @@ def _first_of_each(
 
 def of_versions(connection: Read, ids: Collection[int]) -> dict[int, int]:
     """The same for these versions and all others of their jobs."""
-    if not connection.scalar(_ANY):
-        return {}
     owners = connection.scalars(select(job_version.c.job_id).where(any_of(connection, job_version.c.id, ids)))
     return of_jobs(connection, set(owners))
 

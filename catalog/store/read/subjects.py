@@ -106,18 +106,18 @@ def said_last(name: FromClause, facet_name: str, id: ColumnElement[int] | None =
     nothing was said.
     """
     shown = name.c.canonical_id
-    return or_(~_has_several(shown), (name.c.id if id is None else id) == last(shown, facet_name, SPEAKER.c.id))
+    return or_(~has_several(shown), (name.c.id if id is None else id) == last(shown, facet_name, SPEAKER.c.id))
 
 
 def last_type(shown: FromClause) -> ColumnElement[str | None]:
     """The type of a dataset, a row of `dataset` under the name it is shown by, as it was said last."""
-    return case((_has_several(shown.c.id), last(shown.c.id, "datasetType", SPEAKER.c.type)), else_=shown.c.type)
+    return case((has_several(shown.c.id), last(shown.c.id, "datasetType", SPEAKER.c.type)), else_=shown.c.type)
 
 
-def _has_several(shown: ColumnElement[int]) -> ColumnElement[bool]:
-    """Whether a dataset has several names."""
+def has_several(name: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether a dataset has several names, by the id of any of them."""
     # Two small indexes say; where no dataset has any, one look for the whole answer does.
-    linked = (exists().where(end == shown) for end in (dataset_alias.c.dataset_id, dataset_alias.c.alias_id))
+    linked = (exists().where(end == name) for end in (dataset_alias.c.dataset_id, dataset_alias.c.alias_id))
     return and_(exists(select(dataset_alias.c.alias_id)), or_(*linked))
 
 

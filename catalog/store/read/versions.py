@@ -81,8 +81,7 @@ class JobVersionRow:
     runs: int
 
 
-_LABEL = (int(Scope.DATASET), key("facet", "version"))
-_LABELS = (facet.c.scope == _LABEL[0], facet.c.name_key == _LABEL[1])
+_LABEL = key("facet", "version")
 
 
 def of_datasets(
@@ -212,7 +211,7 @@ def _completed(as_of: int | None) -> ColumnElement[bool]:
 def _named(connection: Read, ids: Collection[int]) -> Where:
     """Uses of these datasets under all their names; of readers only where somebody ever named a version."""
     names = select(dataset.c.id).where(any_of(connection, dataset.c.canonical_id, ids))
-    labelled = names.where(exists().where(facet.c.subject_id == dataset.c.id, *_LABELS))
+    labelled = names.where(exists().where(*_labels(facet, dataset.c.id)))
     return lambda said: (
         said.dataset_id.in_(names), or_(said.role != int(Role.INPUT), said.dataset_id.in_(labelled)),
     )  # fmt: skip
@@ -274,7 +273,9 @@ def _named_at(use: Subquery) -> ColumnElement[int]:
     told = and_(last.c.valid_from == use.c.label_at, last.c.tie <= use.c.label_tie)
     its_word = _held(use, last, or_(last.c.valid_from < use.c.label_at, told))
     since = select(func.min(came.c.valid_from)).where(
-        *_labels(came, use), came.c.valid_from.between(use.c.first_at, use.c.label_at), came.c.content_key == its_word
+        *_labels(came, use.c.dataset_id),
+        came.c.valid_from.between(use.c.first_at, use.c.label_at),
+        came.c.content_key == its_word,
     )
     began = _held(use, first, first.c.valid_from <= use.c.first_at) == its_word
     return case((began, use.c.first_at), else_=func.coalesce(since.scalar_subquery(), use.c.first_at))
@@ -282,12 +283,17 @@ def _named_at(use: Subquery) -> ColumnElement[int]:
 
 def _held(use: Subquery, said: FromClause, by: ColumnElement[bool]) -> ColumnElement[int | None]:
     """The content of the label that held last."""
-    last = select(said.c.content_key).where(*_labels(said, use), by).order_by(said.c.valid_from.desc()).limit(1)
+    last = (
+        select(said.c.content_key)
+        .where(*_labels(said, use.c.dataset_id), by)
+        .order_by(said.c.valid_from.desc())
+        .limit(1)
+    )
     return last.correlate(use).scalar_subquery()
 
 
-def _labels(said: FromClause, use: Subquery) -> tuple[ColumnElement[bool], ...]:
-    return said.c.subject_id == use.c.dataset_id, said.c.scope == _LABEL[0], said.c.name_key == _LABEL[1]
+def _labels(said: FromClause, of: ColumnElement[int]) -> tuple[ColumnElement[bool], ...]:
+    return said.c.subject_id == of, said.c.scope == int(Scope.DATASET), said.c.name_key == _LABEL
 
 
 def _of_jobs(
